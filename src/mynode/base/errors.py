@@ -1,0 +1,314 @@
+"""The one error taxonomy.
+
+Every error a user, client or operator can meet is a `MyNodeError`. Each class says three things:
+
+- `sqlstate`: the five-character code that clients see (PostgreSQL's table of codes where it has one).
+- `retryable`: the same request may succeed later, unchanged, and trying it again is safe.
+- `deterministic`: every node reaches this error from the same replicated state, so during apply it is the
+  transaction's result; a non-deterministic error during apply stops the node.
+
+`error_from_wire` gives a client the same class that the node raised.
+"""
+
+from __future__ import annotations
+
+
+class MyNodeError(Exception):
+    """Base of all typed errors.
+
+    Args:
+        message: one sentence, lower case first letter as PostgreSQL does, that says what is wrong.
+        position: 1-based character offset in the SQL text, or None.
+        hint: what to do about it, or None.
+        detail: the values concerned, or None.
+    """
+
+    sqlstate: str = "XX000"
+    retryable: bool = False
+    deterministic: bool = True
+
+    def __init__(
+        self, message: str, *, position: int | None = None, hint: str | None = None, detail: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.message
+
+
+# --- our own mistakes ------------------------------------------------------------------------------------------------
+
+
+class InvariantViolation(MyNodeError):
+    """A mistake of ours: the node stops rather than go on with a state it does not understand."""
+
+    deterministic = False
+
+
+# --- start-up and configuration -------------------------------------------------------------------------------------
+
+
+class ConfigError(MyNodeError):
+    """A setting or an argument is missing or wrong."""
+
+    sqlstate = "F0000"
+
+
+class DataDirectoryError(MyNodeError):
+    """The data directory cannot be used: not writable, locked by another process, or of another node."""
+
+    sqlstate = "F0001"
+    deterministic = False
+
+
+class AddressInUseError(MyNodeError):
+    """The listening address is taken."""
+
+    sqlstate = "58000"
+    deterministic = False
+
+
+# --- storage --------------------------------------------------------------------------------------------------------
+
+
+class DiskError(MyNodeError):
+    """The disk failed (an I/O error, a failed fsync). The node that sees it stops."""
+
+    sqlstate = "58030"
+    deterministic = False
+
+
+class DiskFullError(DiskError):
+    """No space left on the device. Writes stop; reads go on; it recovers when there is room."""
+
+    sqlstate = "53100"
+    retryable = True
+
+
+class CorruptionError(MyNodeError):
+    """A checksum or a format rule does not hold.
+
+    Args:
+        file: the file's name inside the data directory.
+        offset: bytes from the file's beginning.
+    """
+
+    sqlstate = "XX001"
+    deterministic = False
+
+    def __init__(self, message: str, *, file: str, offset: int, hint: str | None = None) -> None:
+        super().__init__(f"{file} at byte {offset}: {message}", hint=hint)
+        self.file = file
+        self.offset = offset
+
+
+# --- cluster --------------------------------------------------------------------------------------------------------
+
+
+class NoQuorumError(MyNodeError):
+    """No leader with a quorum could be reached before the deadline; the statement was certainly not executed."""
+
+    sqlstate = "57P03"
+    retryable = True
+    deterministic = False
+
+
+class OutcomeUnknownError(MyNodeError):
+    """The write was proposed and its outcome did not arrive in time; it may still be applied.
+
+    Retryable only with the same session and sequence number: the replicated outcome table then answers.
+    """
+
+    sqlstate = "40003"
+    deterministic = False
+
+
+class ShuttingDownError(MyNodeError):
+    """The node is stopping; another node can serve the request."""
+
+    sqlstate = "57P01"
+    retryable = True
+    deterministic = False
+
+
+class NodeBusyError(MyNodeError):
+    """A bound of the node (sessions, queue) is reached; nothing was executed."""
+
+    sqlstate = "53300"
+    retryable = True
+    deterministic = False
+
+
+class ConnectionFailedError(MyNodeError):
+    """A client could not reach any node."""
+
+    sqlstate = "08001"
+    retryable = True
+    deterministic = False
+
+
+class ProtocolViolationError(MyNodeError):
+    """A peer or a client sent what the wire format does not allow."""
+
+    sqlstate = "08P01"
+    deterministic = False
+
+
+# --- SQL ------------------------------------------------------------------------------------------------------------
+
+
+class SqlError(MyNodeError):
+    """Base of the errors that a statement's text, types or data cause."""
+
+
+class SqlSyntaxError(SqlError):
+    sqlstate = "42601"
+
+
+class UndefinedTableError(SqlError):
+    sqlstate = "42P01"
+
+
+class UndefinedColumnError(SqlError):
+    sqlstate = "42703"
+
+
+class UndefinedFunctionError(SqlError):
+    sqlstate = "42883"
+
+
+class UndefinedParameterError(SqlError):
+    sqlstate = "42P02"
+
+
+class DuplicateTableError(SqlError):
+    sqlstate = "42P07"
+
+
+class DuplicateColumnError(SqlError):
+    sqlstate = "42701"
+
+
+class AmbiguousColumnError(SqlError):
+    sqlstate = "42702"
+
+
+class InvalidTableDefinitionError(SqlError):
+    sqlstate = "42P16"
+
+
+class DatatypeMismatchError(SqlError):
+    sqlstate = "42804"
+
+
+class IndeterminateDatatypeError(SqlError):
+    sqlstate = "42P18"
+
+
+class InvalidTextRepresentationError(SqlError):
+    sqlstate = "22P02"
+
+
+class NumericOutOfRangeError(SqlError):
+    sqlstate = "22003"
+
+
+class DivisionByZeroError(SqlError):
+    sqlstate = "22012"
+
+
+class InvalidParameterValueError(SqlError):
+    sqlstate = "22023"
+
+
+class InvalidRowCountError(SqlError):
+    """A negative LIMIT (2201W) or OFFSET."""
+
+    sqlstate = "2201W"
+
+
+class NotNullViolationError(SqlError):
+    sqlstate = "23502"
+
+
+class UniqueViolationError(SqlError):
+    sqlstate = "23505"
+
+
+class FeatureNotSupportedError(SqlError):
+    sqlstate = "0A000"
+
+
+class ProgramLimitExceededError(SqlError):
+    """A statement, row, key or result is over a limit of `mynode.base.limits`."""
+
+    sqlstate = "54000"
+
+
+class StatementTooComplexError(SqlError):
+    """Nested deeper than the parser allows."""
+
+    sqlstate = "54001"
+
+
+class SerializationFailureError(SqlError):
+    """A concurrent transaction changed what this one read."""
+
+    sqlstate = "40001"
+    retryable = True
+
+
+class QueryCanceledError(SqlError):
+    """Cancelled by the client, or over its deadline before anything was proposed."""
+
+    sqlstate = "57014"
+    deterministic = False
+
+
+# --- the wire -------------------------------------------------------------------------------------------------------
+
+
+class RemoteError(MyNodeError):
+    """An error that a node sent and this client has no class for; it keeps the node's SQLSTATE."""
+
+    deterministic = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str,
+        position: int | None = None,
+        hint: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message, position=position, hint=hint, detail=detail)
+        self.sqlstate = sqlstate
+
+
+def _classes_by_sqlstate() -> dict[str, type[MyNodeError]]:
+    found: dict[str, type[MyNodeError]] = {}
+    waiting = MyNodeError.__subclasses__()
+    while waiting:
+        cls = waiting.pop()
+        waiting.extend(cls.__subclasses__())
+        if cls not in (CorruptionError, RemoteError):
+            found.setdefault(cls.sqlstate, cls)
+    return found
+
+
+def error_from_wire(
+    sqlstate: str, message: str, *, position: int | None = None, hint: str | None = None, detail: str | None = None
+) -> MyNodeError:
+    """The error that a node raised, as the same class where this client knows its SQLSTATE."""
+    cls = _BY_SQLSTATE.get(sqlstate)
+    if cls is None:
+        return RemoteError(message, sqlstate=sqlstate, position=position, hint=hint, detail=detail)
+    return cls(message, position=position, hint=hint, detail=detail)
+
+
+_BY_SQLSTATE = _classes_by_sqlstate()

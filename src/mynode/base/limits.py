@@ -1,0 +1,90 @@
+"""Every bound of a node, with its unit in its name, in one place; their relations are checked at import.
+
+A bound that a user can change in the configuration has its default here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mynode.base.invariant import invariant
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- SQL ------------------------------------------------------------------------------------------------------------
+MAX_STATEMENT_BYTES: Final = 1 * MIB
+"""The text of one statement, in UTF-8."""
+MAX_PARAMETERS: Final = 65_535
+MAX_NESTING: Final = 200
+"""Depth of expressions, sub-queries and parentheses; far below Python's recursion limit."""
+MAX_IDENTIFIER_BYTES: Final = 63
+"""As PostgreSQL's NAMEDATALEN - 1, but a longer name is an error, not cut."""
+MAX_COLUMNS: Final = 1_600
+MAX_KEY_BYTES: Final = 8 * KIB
+MAX_ROW_BYTES: Final = 4 * MIB
+MAX_TRANSACTION_BYTES: Final = 8 * MIB
+"""One transaction's encoded entry: its read set, write set and result."""
+ROWS_PER_BATCH: Final = 256
+BYTES_PER_BATCH: Final = 256 * KIB
+"""A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""
+ROWS_BETWEEN_PAUSES: Final = 512
+"""The executor lets other tasks run after this many rows examined."""
+PLAN_CACHE_ENTRIES: Final = 1_024
+
+# --- sessions and the gRPC front ------------------------------------------------------------------------------------
+MAX_SESSIONS: Final = 4_096
+"""Open SQL sessions a node."""
+MAX_REQUEST_FRAME_BYTES: Final = 16 * MIB
+"""One gRPC message from a client or a peer."""
+MAX_REPLY_FRAME_BYTES: Final = 1 * MIB
+"""The server packs waiting replies into one message up to about this size."""
+SESSION_INBOX: Final = 4
+"""Requests of one session that may wait (it works on one at a time): a statement, its cancel, the close."""
+CONNECTION_OUTBOX_REPLIES: Final = 128
+"""Replies that may wait for one client connection; a session whose connection is full waits."""
+SESSION_IDLE_TIMEOUT_S: Final = 600
+DEFAULT_STATEMENT_TIMEOUT_S: Final = 30
+
+# --- replicated state -----------------------------------------------------------------------------------------------
+MAX_OUTCOMES: Final = 100_000
+"""Sessions whose last outcome the replicated outcome table keeps."""
+RETENTION_ENTRIES: Final = 100_000
+"""Tombstones newer than the applied index minus this stay; a transaction on an older view aborts."""
+
+# --- Raft -----------------------------------------------------------------------------------------------------------
+TICK_MS: Final = 50
+HEARTBEAT_TICKS: Final = 2
+ELECTION_TICKS: Final = 20
+"""A follower starts an election after ELECTION_TICKS to 2 * ELECTION_TICKS ticks without a word of the leader."""
+MAX_APPEND_BYTES: Final = 1 * MIB
+"""Payload bytes of one append request (a single larger entry goes alone)."""
+MAX_APPEND_ENTRIES: Final = 1_024
+MAX_INFLIGHT_APPENDS: Final = 16
+"""Append requests to one follower that wait for their answer."""
+MAX_UNCOMMITTED_BYTES: Final = 64 * MIB
+"""Payload bytes the leader holds uncommitted; beyond it, proposals are refused as busy."""
+LOG_TAIL_BYTES: Final = 32 * MIB
+"""Payload bytes of the newest entries kept in memory; older ones are fetched from the log store."""
+MAX_LOAD_BYTES: Final = 4 * MIB
+"""Entries fetched from the log store in one answer."""
+PEER_OUTBOX_MESSAGES: Final = 256
+"""Messages to one peer that may wait; more are dropped (Raft tolerates loss)."""
+PEER_INBOX_MESSAGES: Final = 4_096
+"""Messages of all peers that may wait for the raft actor; more are dropped."""
+MAX_PEERS: Final = 8
+
+# --- raft log on disk -----------------------------------------------------------------------------------------------
+SEGMENT_BYTES: Final = 64 * MIB
+"""A segment is closed once it is at least this long."""
+
+# --- relations ------------------------------------------------------------------------------------------------------
+invariant(
+    MAX_KEY_BYTES < MAX_ROW_BYTES < MAX_TRANSACTION_BYTES < MAX_REQUEST_FRAME_BYTES,
+    "a key fits a row, a row a transaction, a transaction a frame",
+)
+invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
+invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
+invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")
+invariant(2 * HEARTBEAT_TICKS < ELECTION_TICKS, "a lost heartbeat does not start an election")
+invariant(ROWS_PER_BATCH <= ROWS_BETWEEN_PAUSES, "a batch is made between two pauses")

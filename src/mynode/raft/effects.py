@@ -1,0 +1,136 @@
+"""What a `RaftCore` wants done: `Effects`, which its caller carries out in the order of the fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mynode.base.ids import LogIndex, NodeId, ProposalId, Term
+from mynode.raft.messages import Entry, Message
+
+
+class Role(Enum):
+    """A node's role in the current term."""
+
+    FOLLOWER = "follower"
+    PRE_CANDIDATE = "pre-candidate"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+    LEARNER = "learner"
+
+
+@dataclass(frozen=True, slots=True)
+class HardState:
+    """What must be durable before a node answers in a term (Figure 2, 'persistent state')."""
+
+    term: Term
+    voted_for: NodeId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append these to the log store, in one fsync; answered by `events.Persisted(number)`.
+
+    `entries` follow each other; the first one's index says where a conflicting tail is cut off first. Numbers rise by
+    one. Persists are carried out in order.
+    """
+
+    number: int
+    hard_state: HardState | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    to: NodeId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Fetch entries from the log store, from `first` up to `last` or `max_bytes`; answered by `EntriesLoaded`."""
+
+    generation: int
+    first: LogIndex
+    last: LogIndex
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReady:
+    """The reads of `token` may be served from any state that has applied `index`."""
+
+    token: int
+    index: LogIndex
+
+
+class RejectReason(Enum):
+    """Why a proposal or a read index will not be answered otherwise."""
+
+    NO_LEADER = "no leader is known"
+    BUSY = "too much is uncommitted"
+    SHUTTING_DOWN = "the node is stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """`key` is a proposal's id or a read's token; nothing of it is in any log that this node knows of."""
+
+    key: ProposalId | int
+    reason: RejectReason
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderChange:
+    """This node's view of who leads changed; `leader` is None while nobody is known to."""
+
+    term: Term
+    role: Role
+    leader: NodeId | None
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one call of `RaftCore.step` asks for. Carried out by `actors/raft.py`.
+
+    - `send` leaves at once, also while an fsync runs (leader's appends, heartbeats, pre-votes).
+    - `persist` goes to the log store; its `events.Persisted` is stepped back in.
+    - `send_after_persist` leaves once every persist handed out so far is durable (votes, append acknowledgements).
+    - `load` asks the log store for older entries.
+    - `committed` goes to the state machine, in order, each entry once: committed on a quorum and durable here.
+    - `read_ready`, `rejected` answer local clients.
+    - `leader_change` tells whoever shows or follows the leader.
+    """
+
+    send: list[Send] = field(default_factory=list)
+    persist: Persist | None = None
+    send_after_persist: list[Send] = field(default_factory=list)
+    load: list[Load] = field(default_factory=list)
+    committed: list[Entry] = field(default_factory=list)
+    read_ready: list[ReadReady] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    leader_change: LeaderChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerProgress:
+    """What the leader knows of one peer; zeros on other roles."""
+
+    peer: NodeId
+    match_index: LogIndex
+    next_index: LogIndex
+    state: str
+    ticks_since_heard: int
+
+
+@dataclass(frozen=True, slots=True)
+class RaftStatus:
+    node_id: NodeId
+    term: Term
+    role: Role
+    leader: NodeId | None
+    commit: LogIndex
+    first_index: LogIndex
+    last_index: LogIndex
+    voters: tuple[NodeId, ...]
+    peers: tuple[PeerProgress, ...]

@@ -1,0 +1,89 @@
+"""What can happen to a `RaftCore`: the closed union `Event` that `RaftCore.step` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mynode.base.ids import LogIndex, NodeId, ProposalId
+from mynode.raft.messages import Entry, Message, Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """`limits.TICK_MS` have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """A peer's message arrived."""
+
+    sender: NodeId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """A local client wants these in the log. Answered by the entry's `Effects.committed`, or `Effects.rejected`."""
+
+    proposals: tuple[Proposal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelProposal:
+    """The local client waits no more: do not propose it again after a leader change."""
+
+    id: ProposalId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIndex:
+    """A local client wants to read; answered by `Effects.read_ready` or `Effects.rejected` under the same token.
+
+    Tokens are the caller's, unique in this process's life, and rise.
+    """
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """`Effects.persist` with this number, and all before it, is durable."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesLoaded:
+    """The answer to `Effects.load`; stale when the generation has passed. Entries follow each other from `first`."""
+
+    generation: int
+    first: LogIndex
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLeadership:
+    """An operator, or a leader that stops, wants `to` to lead; None picks the most up-to-date voter."""
+
+    to: NodeId | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUnreachable:
+    """The link to the peer broke: what was in flight may be lost."""
+
+    peer: NodeId
+
+
+Event: TypeAlias = (
+    Tick
+    | Receive
+    | Propose
+    | CancelProposal
+    | ReadIndex
+    | Persisted
+    | EntriesLoaded
+    | TransferLeadership
+    | PeerUnreachable
+)

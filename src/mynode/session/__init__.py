@@ -1,0 +1,1 @@
+"""A SQL session, sync and free of transport and clock: it yields what it needs and is sent the answers."""

@@ -1,0 +1,109 @@
+"""What a SQL session takes and gives, free of any transport: the gRPC services, the embedded node and, later, another
+wire protocol all speak in these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mynode.base.errors import MyNodeError, error_from_wire
+from mynode.base.ids import SessionId, Version
+
+Value: TypeAlias = None | bool | int | float | str | bytes
+"""A SQL value as Python holds it."""
+
+Row: TypeAlias = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRequest:
+    """One statement of one session.
+
+    A session numbers its statements 1, 2, 3 … in `sequence` and sends the next when it has the answer of the last.
+    `is_retry` says that the same number was sent before, perhaps to another node: it is then answered from the
+    replicated outcome table if it was applied. `timeout_ms` counts from the arrival at the node. `floor` is the newest
+    version the client has seen; the statement sees at least that.
+    """
+
+    session_id: SessionId
+    sequence: int
+    sql: str
+    parameters: Row
+    timeout_ms: int
+    is_retry: bool
+    floor: Version
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """The client wants statement `sequence` of the session stopped; answered by that statement's error or result."""
+
+    session_id: SessionId
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequest:
+    """The client is done with the session. Not answered."""
+
+    session_id: SessionId
+
+
+SessionRequest: TypeAlias = StatementRequest | CancelRequest | CloseRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """A column of a result: its name and its SQL type's name, as `INTEGER`."""
+
+    name: str
+    type_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A statement is done. `tag` is PostgreSQL's command tag (`INSERT 0 1`); `rows_affected` is -1 where none is meant."""
+
+    tag: str
+    rows_affected: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """A `MyNodeError` on its way to a client. `retryable`: sending it again, same session and sequence, is safe."""
+
+    sqlstate: str
+    message: str
+    position: int | None
+    hint: str | None
+    detail: str | None
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: MyNodeError) -> ErrorInfo:
+        return cls(error.sqlstate, error.message, error.position, error.hint, error.detail, error.retryable)
+
+    def to_error(self) -> MyNodeError:
+        return error_from_wire(self.sqlstate, self.message, position=self.position, hint=self.hint, detail=self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementReply:
+    """A part of a statement's answer.
+
+    The first part with rows carries `columns`; the last part, and only it, carries `completion` or `error`. A small
+    result is a single reply with columns, rows and completion. `version` is the state the statement saw or made.
+    """
+
+    session_id: SessionId
+    sequence: int
+    columns: tuple[ColumnInfo, ...] | None
+    rows: tuple[Row, ...] | list[Row]
+    completion: Completion | None
+    error: ErrorInfo | None
+    version: Version
+
+    @property
+    def is_final(self) -> bool:
+        return self.completion is not None or self.error is not None
