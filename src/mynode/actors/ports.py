@@ -1,0 +1,138 @@
+"""The doors of a node: what its actors offer to whatever transport stands in front, and what they need of one.
+
+`SessionPort`, `ClusterPort` and `PeerPort` are the actors' side, called by a transport in the node's own thread.
+`PeerTransport` is the transport's side, called by peer_link. Nothing here knows gRPC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from mynode.base.address import Address
+from mynode.base.ids import LogIndex, NodeId, Term
+from mynode.raft.effects import Role
+from mynode.raft.messages import Message
+from mynode.session.api import SessionRequest, StatementReply
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """Which node of which cluster this is. Frames of another cluster, or for another node, are refused."""
+
+    cluster_id: str
+    node_id: NodeId
+
+
+# --- SQL -------------------------------------------------------------------------------------------------------------
+
+
+class ClientConnection(Protocol):
+    """One client's connection: any number of SQL sessions over it. Used by one task at a time on each side."""
+
+    def submit(self, requests: Sequence[SessionRequest]) -> None:
+        """Hand requests to their sessions, in order. Never waits: over a bound, the answer is an error reply.
+
+        Raises:
+            NodeBusyError: even the error replies find no room, because the client does not read; it is cut off.
+        """
+
+    async def replies(self) -> list[StatementReply]:
+        """Wait for a reply, then take what waits, in order and bounded. An empty list: the connection is closed."""
+
+    def close(self) -> None:
+        """The client is gone: its sessions close and their running statements are cancelled. Closing twice is fine."""
+
+
+class SessionPort(Protocol):
+    """Where clients come in; rpc_front."""
+
+    def connect(self) -> ClientConnection:
+        """A new client connection.
+
+        Raises:
+            NodeBusyError: a bound is reached.
+            ShuttingDownError: the node is stopping.
+        """
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """What a node knows of another one. Only a leader knows `match_index`, `lag_entries` and `state`."""
+
+    node_id: NodeId
+    address: Address
+    match_index: LogIndex
+    lag_entries: int
+    """Entries of the leader's log that the peer is not known to hold."""
+    state: str
+    """How the leader sends to it (`probe`, `replicate`, `snapshot`), or empty."""
+    last_heard_ms: int | None
+    """Since its last message; None when it has not been heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node as it sees itself and its cluster."""
+
+    node_id: NodeId
+    cluster_id: str
+    version: str
+    """The program's version."""
+    role: Role
+    term: Term
+    leader_id: NodeId | None
+    leader_address: Address | None
+    commit_index: LogIndex
+    applied_index: LogIndex
+    first_log_index: LogIndex
+    last_log_index: LogIndex
+    log_bytes: int
+    tree_records: int
+    sessions: int
+    uptime_ms: int
+    peers: tuple[PeerStatus, ...]
+
+
+class ClusterPort(Protocol):
+    """Where operators look in."""
+
+    async def status(self) -> NodeStatus:
+        """Ask the actors; raises `ShuttingDownError`."""
+
+
+# --- other nodes -----------------------------------------------------------------------------------------------------
+
+
+class PeerPort(Protocol):
+    """Where other nodes' messages come in; the raft actor's inbox."""
+
+    def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
+        """Never waits; drops the messages when the inbox is full (Raft tolerates loss)."""
+
+
+class PeerStream(Protocol):
+    """An open stream to one other node."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Send these in one frame. Waits while the peer reads too slowly.
+
+        Raises:
+            ConnectionFailedError: the link broke; what was sent before may be lost.
+        """
+
+
+class PeerTransport(Protocol):
+    """Opens streams to other nodes."""
+
+    def connect(self, peer: NodeId) -> AbstractAsyncContextManager[PeerStream]:
+        """A stream to `peer`, open within the context.
+
+        Raises:
+            ConnectionFailedError: on entry, when the peer cannot be reached or refuses us.
+        """
