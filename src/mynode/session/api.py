@@ -10,7 +10,7 @@ from typing import TypeAlias
 from mynode.base.errors import MyNodeError, error_from_wire
 from mynode.base.ids import SessionId, Version
 
-Value: TypeAlias = None | bool | int | float | str | bytes
+Value: TypeAlias = bool | int | float | str | bytes | None
 """A SQL value as Python holds it."""
 
 Row: TypeAlias = tuple[Value, ...]
@@ -63,7 +63,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A statement is done. `tag` is PostgreSQL's command tag (`INSERT 0 1`); `rows_affected` is -1 where none is meant."""
+    """A statement is done. `tag` is PostgreSQL's command tag (`INSERT 0 1`); `rows_affected` is -1 for DDL."""
 
     tag: str
     rows_affected: int

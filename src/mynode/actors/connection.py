@@ -1,0 +1,85 @@
+"""A client's connection between the services (rpc/, embedded) and rpc_front: requests in, replies out, both bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from mynode.actors.mailbox import Inbox
+from mynode.actors.protocol import Disconnect, FrontMessage, Submit
+from mynode.base.errors import MyNodeError, NodeBusyError
+from mynode.base.limits import CONNECTION_OUTBOX_REPLIES
+from mynode.session.api import ErrorInfo, SessionRequest, StatementReply, StatementRequest
+
+REFUSALS: Final = 1_024
+"""Refusals that may wait for a client that does not read; beyond it the connection is closed."""
+
+
+class FrontConnection:
+    """Carries the requests of one gRPC stream (or call) to rpc_front and its sessions' replies back.
+
+    Sessions wait in `put` while the client does not read, so a slow client costs a bounded amount of memory.
+    """
+
+    def __init__(self, front: Inbox[FrontMessage]) -> None:
+        self._front = front
+        self._replies, self._outbox = trio.open_memory_channel[StatementReply](CONNECTION_OUTBOX_REPLIES)
+        self._refused: list[StatementReply] = []
+        self._closed = False
+
+    # --- the transport's side ----------------------------------------------------------------------------------------
+
+    def submit(self, requests: Sequence[SessionRequest]) -> None:
+        """Hand a frame of requests to the node. Never waits: what the node has no room for is refused."""
+        if not self._front.post(Submit(self, tuple(requests))):
+            busy = NodeBusyError("the node has too many requests waiting", hint="Send the statement again later.")
+            for request in requests:
+                self.refuse(request, busy)
+
+    async def replies(self) -> list[StatementReply]:
+        """Wait for a reply, then take all that wait; empty once the connection is closed."""
+        batch: list[StatementReply] = []
+        try:
+            if not self._refused:
+                batch.append(await self._outbox.receive())
+            while True:
+                batch.append(self._outbox.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            refused, self._refused = self._refused, []
+            return batch + refused
+
+    def close(self) -> None:
+        """The client is gone: its sessions close and their running statements are cancelled."""
+        if not self._closed:
+            self.shut()
+            self._front.post(Disconnect(self))
+
+    # --- the node's side ---------------------------------------------------------------------------------------------
+
+    async def put(self, reply: StatementReply) -> None:
+        """Queue a reply, waiting while the client does not read. Dropped when the client is gone."""
+        try:
+            await self._replies.send(reply)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._closed = True
+
+    def refuse(self, request: SessionRequest, error: MyNodeError) -> None:
+        """Answer a statement that no session will work on."""
+        if not isinstance(request, StatementRequest):
+            return
+        reply = StatementReply(request.session_id, request.sequence, None, (), None, ErrorInfo.of(error), 0)
+        try:
+            self._replies.send_nowait(reply)
+        except trio.WouldBlock:
+            self._refused.append(reply)
+            if len(self._refused) > REFUSALS:
+                self.close()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._closed = True
+
+    def shut(self) -> None:
+        """No more replies will come; what waits can still be read."""
+        self._closed = True
+        self._replies.close()

@@ -1,0 +1,56 @@
+"""peer_link: the stream to one other node. It packs what waits into one frame and reconnects when the link breaks."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+import structlog
+import trio
+
+from mynode.actors.mailbox import Inbox
+from mynode.actors.ports import PeerTransport
+from mynode.actors.protocol import LinkBroken, PeerBatch, RaftMessage
+from mynode.base.errors import ConnectionFailedError
+from mynode.base.ids import NodeId
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY_S: Final = 0.05
+LAST_RETRY_S: Final = 1.0
+
+
+class PeerLinkActor:
+    """Sends to one peer. Messages for a peer that is away are dropped, never kept: Raft sends what matters again."""
+
+    def __init__(
+        self,
+        peer: NodeId,
+        *,
+        inbox: Inbox[PeerBatch],
+        raft: Inbox[RaftMessage],
+        transport: PeerTransport,
+        random: Random,
+    ) -> None:
+        self._peer = peer
+        self._inbox = inbox
+        self._raft = raft
+        self._transport = transport
+        self._random = random
+
+    async def run(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                async with self._transport.connect(self._peer) as stream:
+                    log.info("peer connected", peer=self._peer)
+                    retry_s = FIRST_RETRY_S
+                    while True:
+                        batches = await self._inbox.drain()
+                        await stream.send([message for batch in batches for message in batch])
+            except ConnectionFailedError as error:
+                log.debug("peer unreachable", peer=self._peer, reason=str(error))
+            self._raft.post(LinkBroken(self._peer))
+            await trio.sleep(retry_s * self._random.uniform(0.5, 1.0))
+            retry_s = min(2 * retry_s, LAST_RETRY_S)
+            self._inbox.clear()

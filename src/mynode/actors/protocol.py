@@ -1,0 +1,202 @@
+"""The map of a node: every actor, what its inbox takes, who sends it, and what happens when it is full.
+
+| actor          | inbox takes      | senders                        | capacity               | when full           |
+|----------------|------------------|--------------------------------|------------------------|---------------------|
+| rpc_front      | `FrontMessage`   | services (rpc/), embedded      | `FRONT_INBOX`          | the request refused |
+| sql_session ×n | `SessionRequest` | rpc_front                      | `limits.SESSION_INBOX` | the request refused |
+| raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | peers' messages and |
+|                |                  | log_store, peer_link, ticker   |                        | ticks are dropped   |
+| log_store      | `LogMessage`     | raft, rpc_front                | `LOG_INBOX`            | raft waits          |
+| state_machine  | `StateMessage`   | raft, sql_session, rpc_front   | `STATE_INBOX`          | the sender waits    |
+| peer_link ×4   | `PeerBatch`      | raft                           | `PEER_OUTBOX_MESSAGES` | dropped             |
+
+Whoever waits for room waits along this order, so no cycle can: rpc_front → sql_session → raft → log_store,
+state_machine. What goes the other way never waits: a `Reply` has room for its one answer, and raft's inbox has
+room for every answer that log_store can owe it. Each session has one ask open at most, so asks are bounded by
+`limits.MAX_SESSIONS`.
+
+Messages are frozen; the `Reply` in an ask is the only part that changes, once. Every ask is answered exactly once, at
+shutdown too: an actor that ends answers what it holds and what waits in its inbox with `ShuttingDownError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from mynode.actors.mailbox import Reply
+from mynode.base.errors import MyNodeError
+from mynode.base.ids import LogIndex, NodeId, ProposalId
+from mynode.base.limits import MAX_PEERS, MAX_SESSIONS, PEER_INBOX_MESSAGES
+from mynode.machine.machine import MachineStatus
+from mynode.machine.outcome import Outcome
+from mynode.mvcc.read_view import ReadView
+from mynode.raft.effects import Load, Persist, RaftStatus
+from mynode.raft.messages import Entry, Message
+from mynode.session.api import SessionRequest, StatementReply
+
+LOG_INBOX: Final = 1_024
+STATE_INBOX: Final = 2 * MAX_SESSIONS
+FRONT_INBOX: Final = 1_024
+RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + 2 * LOG_INBOX + MAX_PEERS + 16
+
+
+# --- to raft ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeAsk:
+    """A session wants `command` in the raft log; answered by state_machine with the command's outcome."""
+
+    id: ProposalId
+    command: bytes
+    reply: Reply[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonProposal:
+    """The session's deadline has come. Raft answers the proposal's `Reply` at once with an error that says whether the
+    command can still be applied, unless the outcome is on its way."""
+
+    id: ProposalId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAsk:
+    """A session wants a view that holds every write acknowledged so far, anywhere; state_machine answers."""
+
+    reply: Reply[ReadView]
+
+
+@dataclass(frozen=True, slots=True)
+class FromPeer:
+    """A frame of messages arrived from another node."""
+
+    sender: NodeId
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBroken:
+    """What was on its way to the peer may be lost."""
+
+    peer: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class PersistDone:
+    """log_store: every persist up to this number is durable."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDone:
+    """log_store: the entries that `Load` of this generation asked for."""
+
+    generation: int
+    first: LogIndex
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TickNow:
+    """The ticker: `limits.TICK_MS` have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaftStatusAsk:
+    reply: Reply[RaftStatus]
+
+
+RaftMessage: TypeAlias = (
+    ProposeAsk | AbandonProposal | ReadAsk | FromPeer | LinkBroken | PersistDone | LoadDone | TickNow | RaftStatusAsk
+)
+
+
+# --- to log_store ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """The raft log on disk: its indexes and its size in bytes."""
+
+    first_index: LogIndex
+    last_index: LogIndex
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatusAsk:
+    reply: Reply[LogStatus]
+
+
+LogMessage: TypeAlias = Persist | Load | LogStatusAsk
+
+
+# --- to state_machine ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyEntries:
+    """raft: apply these, in order; `replies` are the waiting proposers, by index."""
+
+    entries: tuple[Entry, ...]
+    replies: Mapping[LogIndex, Reply[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenViews:
+    """Answer each with the newest view, once it has applied `at_least`."""
+
+    at_least: LogIndex
+    replies: tuple[Reply[ReadView], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatusAsk:
+    reply: Reply[MachineStatus]
+
+
+StateMessage: TypeAlias = ApplyEntries | OpenViews | MachineStatusAsk
+
+
+# --- to peer_link ----------------------------------------------------------------------------------------------------
+
+PeerBatch: TypeAlias = tuple[Message, ...]
+"""Messages of one wake of raft to one peer, in order."""
+
+
+# --- to rpc_front ----------------------------------------------------------------------------------------------------
+
+
+class Connection(Protocol):
+    """A client connection as the node sees it."""
+
+    async def put(self, reply: StatementReply) -> None:
+        """Queue a reply; waits while the client does not read."""
+
+    def refuse(self, request: SessionRequest, error: MyNodeError) -> None:
+        """Answer a request that no session will work on."""
+
+    def shut(self) -> None:
+        """No more replies will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A frame of requests arrived on a connection."""
+
+    connection: Connection
+    requests: tuple[SessionRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """The connection ended: its sessions close, their running statements are cancelled."""
+
+    connection: Connection
+
+
+FrontMessage: TypeAlias = Submit | Disconnect

@@ -1,0 +1,248 @@
+"""raft: the mailbox and the effects of the Raft core. The thinking is in `mynode.raft`."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import assert_never
+
+import structlog
+import trio
+from trio_util import AsyncValue
+
+from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.protocol import (
+    AbandonProposal,
+    ApplyEntries,
+    FromPeer,
+    LinkBroken,
+    LoadDone,
+    LogMessage,
+    OpenViews,
+    PeerBatch,
+    PersistDone,
+    ProposeAsk,
+    RaftMessage,
+    RaftStatusAsk,
+    ReadAsk,
+    StateMessage,
+    TickNow,
+)
+from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
+from mynode.base.ids import LogIndex, NodeId, ProposalId
+from mynode.machine.outcome import Outcome
+from mynode.mvcc.read_view import ReadView
+from mynode.raft import events
+from mynode.raft.core import RaftCore
+from mynode.raft.effects import Effects, LeaderChange, Rejected, RejectReason, Send
+from mynode.raft.messages import EntryKind, Message, Proposal
+
+log = structlog.get_logger(__name__)
+
+
+class RaftActor:
+    """Steps the core with everything that waits, then carries out its effects.
+
+    Invariants: `_proposers` holds each proposal of this node that is neither committed nor rejected; `_readers` each
+    read whose index is not known. What must wait for the disk leaves in `_held` order.
+    """
+
+    def __init__(
+        self,
+        core: RaftCore,
+        *,
+        inbox: Inbox[RaftMessage],
+        log_store: Inbox[LogMessage],
+        state_machine: Inbox[StateMessage],
+        links: dict[NodeId, Inbox[PeerBatch]],
+    ) -> None:
+        self._core = core
+        self._inbox = inbox
+        self._log_store = log_store
+        self._state_machine = state_machine
+        self._links = links
+        self._proposers: dict[ProposalId, Reply[Outcome]] = {}
+        self._readers: dict[int, list[Reply[ReadView]]] = {}
+        self._next_token = 1
+        self._handed_to_disk = 0
+        self._durable = 0
+        self._held: deque[tuple[int, list[Send]]] = deque()
+        self._unsent: list[ApplyEntries | OpenViews] = []
+        self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
+
+    async def run(self) -> None:
+        try:
+            while True:
+                batch = await self._inbox.drain()
+                abandoned: list[ProposalId] = []
+                effects = self._core.step(self._events(batch, abandoned))
+                self._answer_abandoned(abandoned, effects)
+                await self._carry_out(effects)
+        finally:
+            self._refuse_all()
+
+    # --- messages in -------------------------------------------------------------------------------------------------
+
+    def _events(self, batch: list[RaftMessage], abandoned: list[ProposalId]) -> list[events.Event]:
+        """The batch as events of the core: all proposals as one event, all reads under one token."""
+        steps: list[events.Event] = []
+        proposals: list[Proposal] = []
+        readers: list[Reply[ReadView]] = []
+        for message in batch:
+            match message:
+                case FromPeer(sender, messages):
+                    steps.extend(events.Receive(sender, each) for each in messages)
+                case ProposeAsk(id_, command, reply):
+                    self._proposers[id_] = reply
+                    proposals.append(Proposal(id_, EntryKind.COMMAND, command))
+                case ReadAsk(reply):
+                    readers.append(reply)
+                case PersistDone(number):
+                    self._durable = number
+                    steps.append(events.Persisted(number))
+                case LoadDone(generation, first, entries):
+                    steps.append(events.EntriesLoaded(generation, first, entries))
+                case TickNow():
+                    steps.extend(self._forget_abandoned_reads())
+                    steps.append(events.Tick())
+                case LinkBroken(peer):
+                    steps.append(events.PeerUnreachable(peer))
+                case AbandonProposal(id_):
+                    if id_ in self._proposers:
+                        abandoned.append(id_)
+                case RaftStatusAsk(reply):
+                    reply.answer(self._core.status())
+                case _:
+                    assert_never(message)
+        if proposals:
+            steps.append(events.Propose(tuple(proposals)))
+        steps.extend(events.CancelProposal(id_) for id_ in abandoned)
+        if readers:
+            self._readers[self._next_token] = readers
+            steps.append(events.ReadIndex(self._next_token))
+            self._next_token += 1
+        return steps
+
+    def _forget_abandoned_reads(self) -> list[events.Event]:
+        """Reads that nobody waits for any more, so that a time without a leader does not pile them up."""
+        dead = [token for token, replies in self._readers.items() if all(reply.abandoned for reply in replies)]
+        for token in dead:
+            del self._readers[token]
+        return [events.CancelRead(token) for token in dead]
+
+    # --- effects out -------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, effects: Effects) -> None:
+        self._send(effects.send)
+        if effects.persist is not None:
+            self._handed_to_disk = effects.persist.number
+            await self._log_store.send(effects.persist)
+        if effects.send_after_persist:
+            self._held.append((self._handed_to_disk, effects.send_after_persist))
+        while self._held and self._held[0][0] <= self._durable:
+            self._send(self._held.popleft()[1])
+        for load in effects.load:
+            await self._log_store.send(load)
+        self._hand_over(effects)
+        while self._unsent:
+            await self._state_machine.send(self._unsent[0])
+            del self._unsent[0]
+        for rejected in effects.rejected:
+            self._reject(rejected)
+        if effects.leader_change is not None:
+            self._announce(effects.leader_change)
+
+    def _hand_over(self, effects: Effects) -> None:
+        """What goes to state_machine, with the replies that it will answer."""
+        if effects.committed:
+            replies: dict[LogIndex, Reply[Outcome]] = {}
+            if self._proposers:
+                for entry in effects.committed:
+                    reply = self._proposers.pop(entry.proposal_id, None)
+                    if reply is not None:
+                        replies[entry.index] = reply
+            self._unsent.append(ApplyEntries(tuple(effects.committed), replies))
+        for ready in effects.read_ready:
+            self._unsent.append(OpenViews(ready.index, tuple(self._readers.pop(ready.token))))
+
+    def _send(self, sends: list[Send]) -> None:
+        by_peer: dict[NodeId, list[Message]] = {}
+        for send in sends:
+            by_peer.setdefault(send.to, []).append(send.message)
+        for peer, messages in by_peer.items():
+            self._links[peer].post(tuple(messages))
+
+    def _reject(self, rejected: Rejected) -> None:
+        error = _rejection(rejected.reason)
+        if isinstance(rejected.key, bytes):
+            proposer = self._proposers.pop(rejected.key, None)
+            if proposer is not None:
+                proposer.answer(error)
+        else:
+            for reader in self._readers.pop(rejected.key, ()):
+                reader.answer(error)
+
+    def _answer_abandoned(self, abandoned: list[ProposalId], effects: Effects) -> None:
+        """A cancelled proposal that the core rejects was never in any log; of the others nobody can tell.
+
+        One that this very step commits is left to state_machine, which has its outcome.
+        """
+        if not abandoned:
+            return
+        settled = {entry.proposal_id for entry in effects.committed} | {each.key for each in effects.rejected}
+        for id_ in abandoned:
+            if id_ not in settled:
+                self._proposers.pop(id_).answer(self._unknown())
+
+    def _unknown(self) -> OutcomeUnknownError:
+        leader = self.leader.value
+        cause = "no quorum" if leader is None or leader.leader is None else "the cluster is slow"
+        return OutcomeUnknownError(
+            f"{cause}: the write was not confirmed in time and may still be applied",
+            hint="Send it again with the same session and sequence number: it is applied once at most.",
+        )
+
+    def _announce(self, change: LeaderChange) -> None:
+        log.info("leader", term=change.term, leader=change.leader, role=change.role.value)
+        self.leader.value = change
+
+    def _refuse_all(self) -> None:
+        """The node stops: every ask that is still here gets its one answer."""
+        stopping = ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        for handed_over in self._unsent:
+            match handed_over:
+                case ApplyEntries(replies=outcomes):
+                    for outcome in outcomes.values():
+                        outcome.answer(self._unknown())
+                case OpenViews(replies=views):
+                    for view in views:
+                        view.answer(stopping)
+        for proposer in self._proposers.values():
+            proposer.answer(OutcomeUnknownError("the node stopped before the write was confirmed"))
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.answer(stopping)
+        for message in self._inbox.close():
+            if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk):
+                message.reply.answer(stopping)
+
+
+def _rejection(reason: RejectReason) -> MyNodeError:
+    match reason:
+        case RejectReason.NO_LEADER:
+            return NoQuorumError(
+                "no quorum: this node knows no leader that a majority follows",
+                hint="The statement was not executed. Check the other nodes with `mynode status`, then send it again.",
+            )
+        case RejectReason.BUSY:
+            return NodeBusyError("the leader has too much uncommitted work", hint="Send the statement again later.")
+        case RejectReason.SHUTTING_DOWN:
+            return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        case _:
+            assert_never(reason)
+
+
+async def tick(raft: Inbox[RaftMessage], interval_s: float) -> None:
+    """Posts the ticks. A full inbox loses them: a node that is that busy need not think that time passed."""
+    while True:
+        await trio.sleep(interval_s)
+        raft.post(TickNow())

@@ -1,0 +1,144 @@
+"""rpc_front: routes requests to session actors, which it starts and ends. It knows nothing of gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+import trio
+
+from mynode.actors.connection import FrontConnection
+from mynode.actors.mailbox import Inbox
+from mynode.actors.protocol import Connection, Disconnect, FrontMessage, Submit
+from mynode.actors.sql_session import SqlSessionActor
+from mynode.base.errors import NodeBusyError, ShuttingDownError
+from mynode.base.ids import SessionId
+from mynode.base.limits import MAX_SESSIONS, SESSION_INBOX
+from mynode.session.api import CancelRequest, CloseRequest, SessionRequest, StatementRequest
+
+
+class MakeSession(Protocol):
+    """Makes the actor of a new session, not yet running."""
+
+    def __call__(
+        self, session_id: SessionId, inbox: Inbox[StatementRequest], connection: Connection
+    ) -> SqlSessionActor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenSession:
+    actor: SqlSessionActor
+    inbox: Inbox[StatementRequest]
+
+
+class RpcFrontActor:
+    """Owns the open sessions of all connections.
+
+    A session opens with its first statement and ends with `CloseRequest`, or with its connection. Session ids count
+    within a connection: the same id on two connections is two sessions, told apart only by the outcome table.
+
+    Invariant: at most `MAX_SESSIONS` session tasks run.
+    """
+
+    def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession) -> None:
+        self._inbox = inbox
+        self._make_session = make_session
+        self._sessions: dict[Connection, dict[SessionId, _OpenSession]] = {}
+        self._running = 0
+        self._idle = trio.Event()
+        self._stopping = False
+
+    @property
+    def session_count(self) -> int:
+        return self._running
+
+    def connect(self) -> FrontConnection:
+        """A new client connection.
+
+        Raises:
+            ShuttingDownError: the node is stopping.
+        """
+        if self._stopping:
+            raise _stopping()
+        return FrontConnection(self._inbox)
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                for message in await self._inbox.drain():
+                    match message:
+                        case Submit(connection, requests):
+                            for request in requests:
+                                self._route(nursery, connection, request)
+                        case Disconnect(connection):
+                            self._disconnect(connection)
+                        case _:
+                            assert_never(message)
+
+    async def stop(self) -> None:
+        """Refuse new requests, end what runs, and return when each statement has had its final reply queued."""
+        self._stopping = True
+        for connection, sessions in self._sessions.items():
+            for session in sessions.values():
+                for request in session.actor.stop():
+                    connection.refuse(request, _stopping())
+        while self._running:
+            self._idle = trio.Event()
+            await self._idle.wait()
+        for connection in self._sessions:
+            connection.shut()
+
+    # --- routing -----------------------------------------------------------------------------------------------------
+
+    def _route(self, nursery: trio.Nursery, connection: Connection, request: SessionRequest) -> None:
+        session = self._sessions.get(connection, {}).get(request.session_id)
+        match request:
+            case StatementRequest():
+                if self._stopping:
+                    connection.refuse(request, _stopping())
+                    return
+                if session is None:
+                    if self._running >= MAX_SESSIONS:
+                        connection.refuse(request, _busy(f"the node has {MAX_SESSIONS} open sessions"))
+                        return
+                    session = self._open(nursery, connection, request.session_id)
+                if not session.inbox.post(request):
+                    connection.refuse(request, _busy("the session has too many statements waiting"))
+            case CancelRequest(sequence=sequence):
+                if session is not None:
+                    session.actor.cancel(sequence)
+            case CloseRequest(session_id):
+                if session is not None:
+                    del self._sessions[connection][session_id]
+                    session.actor.stop()
+            case _:
+                assert_never(request)
+
+    def _open(self, nursery: trio.Nursery, connection: Connection, session_id: SessionId) -> _OpenSession:
+        inbox: Inbox[StatementRequest] = Inbox(SESSION_INBOX)
+        session = _OpenSession(self._make_session(session_id, inbox, connection), inbox)
+        self._sessions.setdefault(connection, {})[session_id] = session
+        self._running += 1
+        nursery.start_soon(self._run_session, session.actor.run)
+        return session
+
+    async def _run_session(self, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    def _disconnect(self, connection: Connection) -> None:
+        for session in self._sessions.pop(connection, {}).values():
+            session.actor.stop()
+
+
+def _busy(why: str) -> NodeBusyError:
+    return NodeBusyError(why, hint="Close sessions that are not needed, or use another node.")
+
+
+def _stopping() -> ShuttingDownError:
+    return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")

@@ -1,0 +1,200 @@
+"""sql_session: one task a SQL session. It drives the sync `Session` and carries out what that asks for."""
+
+from __future__ import annotations
+
+import itertools
+from random import Random
+from typing import Final, assert_never
+
+import structlog
+import trio
+
+from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.protocol import (
+    AbandonProposal,
+    Connection,
+    OpenViews,
+    ProposeAsk,
+    RaftMessage,
+    ReadAsk,
+    StateMessage,
+)
+from mynode.base.errors import (
+    InvariantViolation,
+    MyNodeError,
+    NoQuorumError,
+    QueryCanceledError,
+    ShuttingDownError,
+)
+from mynode.base.ids import ProposalId
+from mynode.base.invariant import invariant
+from mynode.machine.commands import encode_command
+from mynode.machine.outcome import Outcome
+from mynode.mvcc.read_view import ReadView
+from mynode.session.api import ErrorInfo, StatementReply, StatementRequest
+from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
+from mynode.session.session import Session, Steps
+
+log = structlog.get_logger(__name__)
+
+FIRST_BACKOFF_S: Final = 0.002
+LAST_BACKOFF_S: Final = 0.25
+
+
+class ProposalIds:
+    """Names for the proposals of one process's life: 8 random bytes and a counter of 4."""
+
+    def __init__(self, random: Random) -> None:
+        self._prefix = random.randbytes(8)
+        self._numbers = itertools.count(1)
+
+    def next(self) -> ProposalId:
+        return self._prefix + (next(self._numbers) & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+class SqlSessionActor:
+    """Works on one statement at a time and gives each exactly one final reply, whatever happens to it.
+
+    A statement ends early by its deadline, by `cancel` and by the stop of the node. Its wait for an outcome does not
+    end by itself then: raft is told to abandon the proposal and says what is known of it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        inbox: Inbox[StatementRequest],
+        connection: Connection,
+        raft: Inbox[RaftMessage],
+        state_machine: Inbox[StateMessage],
+        proposal_ids: ProposalIds,
+        random: Random,
+    ) -> None:
+        self._session = session
+        self._inbox = inbox
+        self._connection = connection
+        self._raft = raft
+        self._state_machine = state_machine
+        self._proposal_ids = proposal_ids
+        self._random = random
+        self._cancelled_by_client = False
+        self._stopping = False
+        self._running: int | None = None
+        self._scope = trio.CancelScope()
+        self._current: SessionEffect | None = None
+
+    # --- called by rpc_front ------------------------------------------------------------------------------------------
+
+    def cancel(self, sequence: int) -> None:
+        """The client wants statement `sequence` stopped; too late or unknown, it does nothing."""
+        if self._running == sequence:
+            self._cancelled_by_client = True
+            self._scope.cancel()
+
+    def stop(self) -> list[StatementRequest]:
+        """End after the running statement, which is told that the node stops. Returns requests nobody started."""
+        left = self._inbox.close()
+        self._stopping = True
+        self._scope.cancel()
+        return left
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        while True:
+            try:
+                requests = await self._inbox.drain()
+            except (trio.EndOfChannel, trio.ClosedResourceError):
+                return
+            for request in requests:
+                await self._execute(request)
+
+    async def _execute(self, request: StatementRequest) -> None:
+        self._running = request.sequence
+        steps = self._session.execute(request)
+        try:
+            with trio.CancelScope(deadline=trio.current_time() + request.timeout_ms / 1000) as scope:
+                self._scope = scope
+                if self._stopping:
+                    scope.cancel()
+                await self._drive(steps, None)
+            if scope.cancelled_caught:
+                await self._drive(steps, self._why_interrupted(request))
+        except Exception as error:
+            log.exception("internal error", sql=request.sql[:200])
+            failure = InvariantViolation(f"internal error: {type(error).__name__}: {error}")
+            await self._connection.put(
+                StatementReply(request.session_id, request.sequence, None, (), None, ErrorInfo.of(failure), 0)
+            )
+        finally:
+            self._running = None
+            self._cancelled_by_client = False
+
+    def _why_interrupted(self, request: StatementRequest) -> MyNodeError:
+        if self._cancelled_by_client:
+            return QueryCanceledError("canceling statement due to user request")
+        if self._stopping:
+            return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        waited = f"within {request.timeout_ms / 1000:g} s"
+        if isinstance(self._current, OpenFreshView):
+            return NoQuorumError(
+                f"no quorum: the leader could not be confirmed {waited}",
+                hint="The statement was not executed. Check the nodes with `mynode status`, then send it again.",
+            )
+        return QueryCanceledError(f"canceling statement due to statement timeout: not done {waited}")
+
+    async def _drive(self, steps: Steps[None], error: MyNodeError | None) -> None:
+        """Carry out what the session asks for, until it is done. `error` is thrown in at its current step."""
+        answer: Answer = None
+        while True:
+            try:
+                effect = steps.send(answer) if error is None else steps.throw(error)
+            except StopIteration:
+                return
+            self._current = effect
+            answer, error = None, None
+            try:
+                answer = await self._perform(effect)
+            except MyNodeError as failure:
+                error = failure
+
+    async def _perform(self, effect: SessionEffect) -> Answer:
+        match effect:
+            case OpenFreshView():
+                fresh: Reply[ReadView] = Reply()
+                invariant(self._raft.post(ReadAsk(fresh)), "raft's inbox has room for one ask a session")
+                return await fresh.wait()
+            case OpenView(at_least):
+                local: Reply[ReadView] = Reply()
+                await self._state_machine.send(OpenViews(at_least, (local,)))
+                return await local.wait()
+            case Propose():
+                return await self._propose(effect)
+            case Emit(reply):
+                with trio.CancelScope(shield=reply.is_final):
+                    await self._connection.put(reply)
+            case Pause():
+                await trio.lowlevel.checkpoint()
+            case Backoff(attempt):
+                longest = min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt - 2, 10))
+                await trio.sleep(self._random.uniform(0, longest))
+            case _:
+                assert_never(effect)
+        return None
+
+    async def _propose(self, effect: Propose) -> Outcome:
+        """Waits for the outcome. Shielded: whatever ends the wait early, raft has the last word on the proposal."""
+        outcome: Reply[Outcome] = Reply()
+        id_ = self._proposal_ids.next()
+        ask = ProposeAsk(id_, encode_command(effect.command), outcome)
+        if not self._raft.post(ask):
+            raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        statement = self._scope
+        with trio.CancelScope(shield=True):
+            try:
+                with trio.CancelScope(deadline=statement.deadline) as self._scope:
+                    return await outcome.wait()
+            finally:
+                self._scope = statement
+            self._raft.post(AbandonProposal(id_))
+            return await outcome.wait()

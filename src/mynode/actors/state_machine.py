@@ -1,0 +1,97 @@
+"""state_machine: applies committed entries and hands out read views."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+import trio
+
+from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.protocol import ApplyEntries, MachineStatusAsk, OpenViews, StateMessage
+from mynode.base.errors import OutcomeUnknownError, ShuttingDownError
+from mynode.base.ids import LogIndex
+from mynode.machine.machine import Machine
+from mynode.machine.outcome import Outcome
+from mynode.mvcc.read_view import ReadView
+from mynode.raft.messages import Entry
+
+APPLY_SLICE_ENTRIES: Final = 256
+"""Entries applied between two moments in which other tasks may run."""
+
+
+class StateMachineActor:
+    """Owns the `Machine`. Views are answered once the index they ask for is applied.
+
+    Invariant: every reply handed in is answered once, by a view, an outcome or `ShuttingDownError`.
+    """
+
+    def __init__(self, machine: Machine, *, inbox: Inbox[StateMessage]) -> None:
+        self._machine = machine
+        self._inbox = inbox
+        self._unhandled: deque[StateMessage] = deque()
+        self._waiting: list[tuple[LogIndex, Reply[ReadView]]] = []
+        self._proposers: dict[LogIndex, Reply[Outcome]] = {}
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._unhandled.extend(await self._inbox.drain())
+                while self._unhandled:
+                    await self._handle(self._unhandled.popleft())
+                self._serve_views()
+        finally:
+            self._refuse_all()
+
+    async def _handle(self, message: StateMessage) -> None:
+        match message:
+            case ApplyEntries(entries, replies):
+                await self._apply(entries, replies)
+            case OpenViews(at_least, replies):
+                self._waiting.extend((at_least, reply) for reply in replies)
+            case MachineStatusAsk(reply):
+                reply.answer(self._machine.status())
+            case _:
+                assert_never(message)
+
+    async def _apply(self, entries: tuple[Entry, ...], replies: Mapping[LogIndex, Reply[Outcome]]) -> None:
+        self._proposers.update(replies)
+        for start in range(0, len(entries), APPLY_SLICE_ENTRIES):
+            if start:
+                self._serve_views()
+                await trio.lowlevel.checkpoint()
+            applied = entries[start : start + APPLY_SLICE_ENTRIES]
+            outcomes = self._machine.apply(applied)
+            if self._proposers:
+                for entry, outcome in zip(applied, outcomes, strict=True):
+                    reply = self._proposers.pop(entry.index, None)
+                    if reply is not None and outcome is not None:
+                        reply.answer(outcome)
+
+    def _serve_views(self) -> None:
+        if not self._waiting:
+            return
+        applied = self._machine.applied
+        view = self._machine.view()
+        still_waiting: list[tuple[LogIndex, Reply[ReadView]]] = []
+        for at_least, reply in self._waiting:
+            if at_least <= applied:
+                reply.answer(view)
+            elif not reply.abandoned:
+                still_waiting.append((at_least, reply))
+        self._waiting = still_waiting
+
+    def _refuse_all(self) -> None:
+        for message in (*self._unhandled, *self._inbox.close()):
+            match message:
+                case ApplyEntries(replies=replies):
+                    self._proposers.update(replies)
+                case OpenViews(at_least, views):
+                    self._waiting.extend((at_least, view) for view in views)
+                case MachineStatusAsk(reply):
+                    reply.answer(ShuttingDownError("the node is stopping"))
+        for _, view in self._waiting:
+            view.answer(ShuttingDownError("the node is stopping"))
+        for outcome in self._proposers.values():
+            outcome.answer(OutcomeUnknownError("the node stopped before it applied the statement"))

@@ -1,0 +1,54 @@
+"""What a `Session` asks of its actor while it works on a statement, and the answers it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mynode.base.ids import Version
+from mynode.machine.commands import TransactionCommand
+from mynode.machine.outcome import Outcome
+from mynode.mvcc.read_view import ReadView
+from mynode.session.api import StatementReply
+
+
+@dataclass(frozen=True, slots=True)
+class OpenView:
+    """The newest view of this node, no older than `at_least`. Costs no round trip. Answer: a `ReadView`."""
+
+    at_least: Version
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFreshView:
+    """A view that holds every write acknowledged anywhere before now (read index). Answer: a `ReadView`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Put the command in the raft log. Answer: its `Outcome`, once applied here."""
+
+    command: TransactionCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let other tasks run. Answer: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Wait a little before trial `attempt` (2, 3, …), longer for later ones, at random. Answer: None."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Send this to the client, waiting while the client does not read. Answer: None."""
+
+    reply: StatementReply
+
+
+SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | Pause | Backoff | Emit
+Answer: TypeAlias = ReadView | Outcome | None
