@@ -25,6 +25,9 @@ MAX_KEY_BYTES: Final = 8 * KIB
 MAX_ROW_BYTES: Final = 4 * MIB
 MAX_TRANSACTION_BYTES: Final = 8 * MIB
 """One transaction's encoded entry: its read set, write set and result."""
+MAX_READ_SET_ITEMS: Final = 4_096
+MAX_READ_SET_BYTES: Final = 1 * MIB
+"""Keys and ranges that one transaction remembers to have read; beyond it they are coarsened into wider ranges."""
 ROWS_PER_BATCH: Final = 256
 BYTES_PER_BATCH: Final = 256 * KIB
 """A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""
@@ -64,6 +67,8 @@ MAX_INFLIGHT_APPENDS: Final = 16
 """Append requests to one follower that wait for their answer."""
 MAX_UNCOMMITTED_BYTES: Final = 64 * MIB
 """Payload bytes the leader holds uncommitted; beyond it, proposals are refused as busy."""
+MAX_WAITING_READS: Final = 65_536
+"""Read-index requests of a node's own sessions that may wait for an answer; more are refused."""
 LOG_TAIL_BYTES: Final = 32 * MIB
 """Payload bytes of the newest entries kept in memory; older ones are fetched from the log store."""
 MAX_LOAD_BYTES: Final = 4 * MIB
@@ -83,6 +88,8 @@ invariant(
     MAX_KEY_BYTES < MAX_ROW_BYTES < MAX_TRANSACTION_BYTES < MAX_REQUEST_FRAME_BYTES,
     "a key fits a row, a row a transaction, a transaction a frame",
 )
+invariant(2 * MAX_KEY_BYTES < MAX_READ_SET_BYTES // 2, "a range fits a coarsened read set")
+invariant(MAX_READ_SET_BYTES < MAX_TRANSACTION_BYTES, "a read set fits a transaction")
 invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")

@@ -1,0 +1,13 @@
+"""The first byte of every key says whose it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CATALOG: Final = b"\x01"
+"""Schemas. Their tombstones are kept for ever, so that the newest version in this keyspace never goes down and can
+name a state of the catalog in a cache."""
+ROWS: Final = b"\x02"
+INDEXES: Final = b"\x03"
+MACHINE: Final = b"\xf0"
+"""The state machine's own records (outcomes of sessions); no transaction may write them."""

@@ -1,0 +1,34 @@
+"""A read view: the state as of one raft index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mynode.base.ids import Version
+from mynode.storage.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class ReadView:
+    """An immutable state, open for reading for as long as somebody holds it. Deleted keys do not show."""
+
+    version: Version
+    """The raft index of the last entry applied to it."""
+    tree: Tree
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, None if there is none."""
+        record = self.tree.get(key)
+        return None if record is None else record[1]
+
+    def scan(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Keys with low <= key < high (None: to the end) and their values, in key order."""
+        for keys, records in self.tree.scan_leaves(low, high, reverse=reverse):
+            for key, (_, value) in zip(keys, records, strict=True):
+                if value is not None:
+                    yield key, value
+
+    def newest_in(self, low: bytes, high: bytes | None) -> Version:
+        """The newest version in the range, deletions included; 0 if nothing was ever there."""
+        return self.tree.newest_in(low, high)
