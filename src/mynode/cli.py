@@ -1,0 +1,128 @@
+"""The command `mynode`: options in, exit codes out. What a command does is in the package it calls.
+
+Exit codes: 0 done, 1 the statement or check failed, 2 wrong usage (a node: it cannot run as configured), 3 no node
+reachable or no quorum.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mynode import __version__
+from mynode.base.errors import (
+    AddressInUseError,
+    ConfigError,
+    ConnectionFailedError,
+    DataDirectoryError,
+    InvariantViolation,
+    MyNodeError,
+    NoQuorumError,
+)
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; an error a person can act on is one line without a traceback."""
+    try:
+        app()
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(_report(error))
+
+
+def _report(error: BaseException) -> int:
+    """Say what went wrong on standard error; returns the exit code."""
+    leaves = list(_leaves(error))
+    for leaf in leaves:
+        if isinstance(leaf, MyNodeError) and not isinstance(leaf, InvariantViolation):
+            _say(f"mynode: error: {leaf.message}" + (f" ({leaf.hint})" if leaf.hint else ""))
+            return _exit_code(leaf)
+    for leaf in leaves:
+        if isinstance(leaf, KeyboardInterrupt):
+            return 130
+        if isinstance(leaf, OSError):
+            _say(f"mynode: error: {leaf}")
+            return EXIT_FAILED
+    traceback.print_exception(error)
+    return EXIT_FAILED
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions inside the groups that Trio's nurseries make."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _exit_code(error: MyNodeError) -> int:
+    match error:
+        case ConfigError() | DataDirectoryError() | AddressInUseError():
+            return EXIT_USAGE
+        case ConnectionFailedError() | NoQuorumError():
+            return EXIT_UNREACHABLE
+        case _:
+            return EXIT_FAILED
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mynode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """MyNode, a distributed SQL database."""
+
+
+@app.command()
+def node(
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file; every key may also stand as MYNODE_<KEY> in the environment.")
+    ] = None,
+    follow_stdin: Annotated[
+        bool, typer.Option("--follow-stdin", help="Stop at the end of standard input (for a launcher's pipe).")
+    ] = False,
+) -> None:
+    """Run one node until SIGTERM or Ctrl-C."""
+    from mynode.cluster.node_process import run_node_process
+    from mynode.config import load_config
+
+    run_node_process(load_config(config), follow_stdin=follow_stdin)
+
+
+@app.command()
+def cluster(
+    nodes: Annotated[int, typer.Option(help="How many nodes; an odd number is best.")] = 5,
+    base_port: Annotated[int, typer.Option(help="Node 1's port; the others follow.")] = 9601,
+    data_dir: Annotated[Path, typer.Option(help="Where the nodes keep their data.")] = Path("data"),
+) -> None:
+    """Run a cluster on this machine, one process a node, until SIGTERM or Ctrl-C."""
+    from mynode.cluster.local import run_local_cluster
+
+    run_local_cluster(nodes, base_port, data_dir)

@@ -1,0 +1,160 @@
+"""A node's configuration: a TOML file, and every key of it also as `MYNODE_<KEY>` in the environment, which wins.
+
+| key | in the environment | means | default |
+|---|---|---|---|
+| `node_id` | `MYNODE_NODE_ID` | this node's number in the cluster | required |
+| `cluster_id` | `MYNODE_CLUSTER_ID` | the cluster's name; nodes refuse peers of another one | required |
+| `listen` | `MYNODE_LISTEN` | `host:port` of the one gRPC port | required |
+| `members` | `MYNODE_MEMBERS` | every node's address by its number; as text `1=host:port,2=…` | this node alone |
+| `data_dir` | `MYNODE_DATA_DIR` | a relative path in the file starts at the file's directory | required |
+| `tick_ms` | `MYNODE_TICK_MS` | Raft's unit of time | 50 |
+| `heartbeat_ticks` | `MYNODE_HEARTBEAT_TICKS` | ticks between a leader's heartbeats | 2 |
+| `election_ticks` | `MYNODE_ELECTION_TICKS` | ticks without a leader before an election | 20 |
+| `log_level` | `MYNODE_LOG_LEVEL` | `debug`, `info`, `warning` or `error` | `info` |
+| `log_format` | `MYNODE_LOG_FORMAT` | `console`, `logfmt`, `json`, or `auto` by the terminal | `auto` |
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mynode.base import limits
+from mynode.base.address import Address
+from mynode.base.errors import ConfigError
+from mynode.base.ids import NodeId
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["auto", "console", "logfmt", "json"]
+
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return Address.parse(value)
+    except ConfigError as error:
+        raise ValueError(error.message) from error
+
+
+def _members(value: object) -> object:
+    """`1=host:port,2=host:port` as a table; a table as it is."""
+    if not isinstance(value, str):
+        return value
+    members: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        number, equals, address = part.partition("=")
+        if not equals:
+            raise ValueError(f'"{part}" is not NUMBER=HOST:PORT')
+        if number.strip() in members:
+            raise ValueError(f"node {number.strip()} stands twice")
+        members[number.strip()] = address.strip()
+    return members
+
+
+_Address: TypeAlias = Annotated[Address, BeforeValidator(_address), PlainSerializer(str)]
+_NodeNumber: TypeAlias = Annotated[NodeId, Field(ge=1, le=65_535)]
+
+
+class NodeConfig(BaseModel):
+    """All that one node is told from outside; immutable. The module's table says what each key means."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    node_id: _NodeNumber
+    cluster_id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    listen: _Address
+    members: Annotated[dict[_NodeNumber, _Address], NoDecode, BeforeValidator(_members)] = Field(
+        default_factory=dict, validate_default=True
+    )
+    data_dir: Path
+    tick_ms: int = Field(default=limits.TICK_MS, ge=1, le=10_000)
+    heartbeat_ticks: int = Field(default=limits.HEARTBEAT_TICKS, ge=1, le=1_000)
+    election_ticks: int = Field(default=limits.ELECTION_TICKS, ge=3, le=10_000)
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "auto"
+
+    @field_validator("members")
+    @classmethod
+    def _bounded(cls, members: dict[NodeId, Address]) -> dict[NodeId, Address]:
+        if len(members) > limits.MAX_PEERS + 1:
+            raise ValueError(f"{len(members)} nodes, {limits.MAX_PEERS + 1} is the most")
+        if len(set(members.values())) < len(members):
+            raise ValueError("two nodes have the same address")
+        return members
+
+    @model_validator(mode="after")
+    def _consistent(self) -> NodeConfig:
+        if self.members and self.node_id not in self.members:
+            raise ValueError(f"members does not name this node, {self.node_id}")
+        if 2 * self.heartbeat_ticks >= self.election_ticks:
+            raise ValueError("election_ticks is not more than twice heartbeat_ticks: one lost heartbeat would elect")
+        return self
+
+    @property
+    def peers(self) -> Mapping[NodeId, Address]:
+        """The other nodes' addresses."""
+        return {number: address for number, address in self.members.items() if number != self.node_id}
+
+
+class _NodeSettings(NodeConfig, BaseSettings):
+    """`NodeConfig` read from the environment first, then from what the TOML file said."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="MYNODE_", frozen=True, extra="forbid", arbitrary_types_allowed=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load_config(path: Path | None) -> NodeConfig:
+    """The configuration in `path` (None: nothing but the environment); raises `ConfigError` of one line."""
+    values = _read_toml(path) if path is not None else {}
+    if path is not None and isinstance(values.get("data_dir"), str):
+        values["data_dir"] = path.parent / str(values["data_dir"])
+    try:
+        return _NodeSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, path)) from error
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return dict(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _one_line(error: ValidationError, path: Path | None) -> str:
+    problems = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{key}: {message}" if key else message)
+    where = f"{path} and the environment" if path is not None else "the environment"
+    return f"configuration in {where}: " + "; ".join(problems)

@@ -1,0 +1,1 @@
+"""What a node tells its operator while it runs: log lines, by structlog, one an event."""
