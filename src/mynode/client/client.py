@@ -1,0 +1,165 @@
+"""The Trio client: statements from any number of tasks, over one stream to a node, to whichever node lives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Final
+
+import trio
+
+from mynode.base.errors import ConfigError, NodeBusyError
+from mynode.client.nodes import NodeSet
+from mynode.client.options import ClientOptions
+from mynode.client.result import Result
+from mynode.client.rows import RowStream
+from mynode.client.session import Session
+from mynode.client.statement import Place
+from mynode.client.status import StatusReport
+from mynode.client.transport import Transport
+
+STATUS_TIMEOUT_S: Final = 2.0
+
+
+class Client:
+    """Made by `open_client`; any Trio task of its run may use it, many at a time.
+
+    Invariants:
+    - Every call is answered once: by its result, its error, or `ClientClosedError`.
+    - Sessions in use and idle are at most `ClientOptions.max_sessions`; no session is in use twice.
+    """
+
+    def __init__(self, nodes: NodeSet, random: Random) -> None:
+        self._nodes = nodes
+        self._random = random
+        self._idle: list[Session] = []
+        self._made = 0
+        self._returned = trio.lowlevel.ParkingLot()
+        self._next_start = 0
+        self._streams = trio.Semaphore(nodes.options.max_streams)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The nodes, in the order that `session(node=…)` counts from 0."""
+        return tuple(node.transport.address for node in self._nodes.nodes)
+
+    async def execute(
+        self,
+        sql: str,
+        parameters: Sequence[object] = (),
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Result:
+        """Run one statement, which commits by itself, and return its whole result.
+
+        Args:
+            parameters: values for `?` or `$1`, …: None, bool, int, float, str, bytes.
+            timeout: seconds for all attempts together; None is the client's default.
+
+        Raises:
+            SqlError: the statement's text, types or data are wrong (its subclasses say how).
+            NoQuorumError, NodeBusyError, …: not executed, and no node could in time.
+            ConnectionFailedError: not executed; no node was reached.
+            OutcomeUnknownError: no answer came in time, and it may have been executed.
+            ClientClosedError: the client is closed.
+        """
+        deadline = trio.current_time() + (timeout if timeout is not None else self._nodes.options.timeout)
+        session = self._idle.pop() if self._idle else await self._leased(deadline)
+        try:
+            return await session.execute_until(deadline, sql, parameters)
+        finally:
+            self._idle.append(session)
+            self._returned.unpark()
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        sql: str,
+        parameters: Sequence[object] = (),
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> AsyncIterator[RowStream]:
+        """Run one statement and take its result in batches, over a connection of its own.
+
+        Until the first batch is here, failures are retried as in `execute`; afterwards they are final, since rows were
+        handed out. `timeout` bounds the statement up to its last batch. Leaving early stops the statement.
+        """
+        deadline = trio.current_time() + (timeout if timeout is not None else self._nodes.options.timeout)
+        async with self._streams:
+            session = Session(self._nodes, Place(self._start(), is_exclusive=True), self._random)
+            async with session.stream_until(deadline, sql, parameters) as rows:
+                yield rows
+
+    def session(self, *, node: int | None = None) -> Session:
+        """A session of one's own; `node` pins it to the node of that index in `addresses`, live or not."""
+        if node is None:
+            return Session(self._nodes, Place(self._start()), self._random)
+        if not 0 <= node < len(self._nodes.nodes):
+            raise ConfigError(f"there is no node {node}, the client knows {len(self._nodes.nodes)}")
+        return Session(self._nodes, Place(node, is_pinned=True), self._random)
+
+    async def status(
+        self,
+        *,
+        timeout: float = STATUS_TIMEOUT_S,  # noqa: ASYNC109
+    ) -> list[StatusReport]:
+        """Every node's status, or why there is none, in the order of `addresses`."""
+        reports: dict[int, StatusReport] = {}
+
+        async def ask(index: int) -> None:
+            reports[index] = await self._nodes.nodes[index].report(timeout)
+
+        async with trio.open_nursery() as nursery:
+            for index in range(len(self._nodes.nodes)):
+                nursery.start_soon(ask, index)
+        return [reports[index] for index in sorted(reports)]
+
+    def _start(self) -> int | None:
+        """Where the next session begins."""
+        if self._nodes.options.spread == "one_node":
+            return None
+        self._next_start += 1
+        return (self._next_start - 1) % len(self._nodes.nodes)
+
+    async def _leased(self, deadline: float) -> Session:
+        """An idle session, or a new one, or the next that returns; raises `NodeBusyError` at the deadline."""
+        with self._nodes.call_until(deadline):
+            while not self._idle:
+                if self._made < self._nodes.options.max_sessions:
+                    self._made += 1
+                    return Session(self._nodes, Place(self._start()), self._random)
+                await self._returned.park()
+            return self._idle.pop()
+        raise NodeBusyError(f"all {self._made} sessions of this client are busy", hint="Raise max_sessions.")
+
+
+@asynccontextmanager
+async def open_client(
+    transports: Sequence[Transport], options: ClientOptions | None = None, *, random: Random | None = None
+) -> AsyncIterator[Client]:
+    """A client of the nodes behind `transports`, closed at the end of the block.
+
+    Nothing is connected before the first statement. Errors of the block come out as they are, not in a group.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            nodes = NodeSet(transports, options or ClientOptions(), nursery)
+            try:
+                yield Client(nodes, random or Random())
+            finally:
+                nodes.close()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) != 1:
+            raise
+        raise_alone(group.exceptions[0])
+
+
+def raise_alone(error: BaseException) -> None:
+    """Raise `error` without the group that held it as its context."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context

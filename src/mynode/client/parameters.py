@@ -1,0 +1,69 @@
+"""Checks a statement before it joins others in a frame: one that cannot be encoded must not spoil theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mynode.base.errors import (
+    DatatypeMismatchError,
+    InvalidTextRepresentationError,
+    NumericOutOfRangeError,
+    ProgramLimitExceededError,
+)
+from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
+from mynode.session.api import Row, Value
+
+_BYTES_PER_NUMBER = 9
+
+
+def checked(sql: str, parameters: Sequence[object]) -> tuple[Row, int]:
+    """The parameters as SQL values, and about how many bytes the request takes.
+
+    Raises `DatatypeMismatchError`, `NumericOutOfRangeError`, `InvalidTextRepresentationError`,
+    `ProgramLimitExceededError`.
+    """
+    size = _text_bytes(sql, "the statement")
+    if size > MAX_STATEMENT_BYTES:
+        raise ProgramLimitExceededError(f"the statement has {size} bytes, {MAX_STATEMENT_BYTES} is the most")
+    if len(parameters) > MAX_PARAMETERS:
+        raise ProgramLimitExceededError(f"{len(parameters)} parameters, {MAX_PARAMETERS} is the most")
+    values = []
+    for number, parameter in enumerate(parameters, 1):
+        value, value_bytes = _checked_value(parameter, number)
+        values.append(value)
+        size += value_bytes
+    if size > MAX_TRANSACTION_BYTES:
+        raise ProgramLimitExceededError(
+            f"the statement and its parameters have {size} bytes, {MAX_TRANSACTION_BYTES} is the most"
+        )
+    return tuple(values), size
+
+
+def _checked_value(parameter: object, number: int) -> tuple[Value, int]:
+    match parameter:
+        case None | bool() | float():
+            return parameter, _BYTES_PER_NUMBER
+        case int():
+            if not -(2**63) <= parameter < 2**63:
+                raise NumericOutOfRangeError(f"parameter {number} is out of range for type INTEGER")
+            return parameter, _BYTES_PER_NUMBER
+        case str():
+            return parameter, _text_bytes(parameter, f"parameter {number}")
+        case bytes():
+            return parameter, len(parameter)
+        case bytearray() | memoryview():
+            return bytes(parameter), len(parameter)
+        case _:
+            raise DatatypeMismatchError(
+                f"parameter {number} is a {type(parameter).__name__}",
+                hint="A parameter is None, a bool, an int, a float, a str or bytes.",
+            )
+
+
+def _text_bytes(text: str, what: str) -> int:
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidTextRepresentationError(f"{what} is not valid Unicode text: {error.reason}") from error

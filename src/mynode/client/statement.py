@@ -1,0 +1,193 @@
+"""One statement, carried to its answer over as many attempts as that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, TypeVar
+
+import trio
+
+from mynode.base.errors import ConnectionFailedError, MyNodeError, NoQuorumError, ShuttingDownError
+from mynode.base.ids import SessionId
+from mynode.base.invariant import invariant
+from mynode.client.link import Attempt, Link
+from mynode.client.nodes import Node, NodeSet
+from mynode.client.result import Result
+from mynode.client.retry import RetryState
+from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest
+
+T = TypeVar("T")
+
+ANSWER_MARGIN_S: Final = 0.25
+"""A node gets this much less time than the statement has (a tenth less, if that is shorter), so that its own, more
+telling error is here before the client gives up."""
+
+_NODE_IS_BAD: Final = (ConnectionFailedError, ShuttingDownError, NoQuorumError)
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a session runs its statements.
+
+    Attributes:
+        node: index of the node to begin with; None: where the client's other sessions are.
+        is_pinned: never leave it.
+        is_exclusive: a link of its own for each attempt.
+        used: indexes of the nodes that know the session by the shared link.
+    """
+
+    node: int | None
+    is_pinned: bool = False
+    is_exclusive: bool = False
+    used: set[int] = field(default_factory=set)
+
+
+class Statement:
+    """
+    Invariants:
+    - Every attempt has the same session and sequence number; all after the first that was sent say `is_retry`.
+    - At most one attempt is open, and none once `release` was called.
+    - No attempt follows once a part of the answer was handed out.
+    """
+
+    def __init__(
+        self,
+        nodes: NodeSet,
+        place: Place,
+        random: Random,
+        *,
+        session_id: SessionId,
+        sequence: int,
+        sql: str,
+        parameters: Row,
+        size: int,
+        deadline: float,
+    ) -> None:
+        self._nodes = nodes
+        self._place = place
+        self._random = random
+        self._session_id = session_id
+        self._sequence = sequence
+        self._sql = sql
+        self._parameters = parameters
+        self._size = size
+        self._deadline = deadline
+        self._retry = RetryState()
+        self._tried: set[int] = set()
+        self._node: Node | None = None
+        self._link: Link | None = None
+        self._attempt: Attempt | None = None
+
+    async def result(self) -> Result:
+        """The whole result, tried again until the deadline."""
+        with self._nodes.call_until(self._deadline):
+            return await self._until_answered(self._gather)
+        raise self._error_at_end()
+
+    async def first_reply(self) -> StatementReply:
+        """The first part of the answer, tried again until the deadline. `next_reply` gives the others."""
+        with self._nodes.call_until(self._deadline):
+            return await self._until_answered(self._take_reply)
+        raise self._error_at_end()
+
+    async def next_reply(self) -> StatementReply:
+        """A further part; not tried again."""
+        with self._nodes.call_until(self._deadline):
+            return await self._take_reply()
+        raise self._error_at_end()
+
+    def release(self) -> None:
+        """Be done with the open attempt: its node is told to stop, later replies are ignored."""
+        if self._attempt is not None and self._link is not None:
+            self._link.release(self._attempt)
+            if self._place.is_exclusive:
+                self._link.fail("the statement is over")
+        self._attempt = self._link = None
+
+    def _error_at_end(self) -> MyNodeError:
+        attempt = self._attempt
+        is_waiting = attempt is not None and attempt.is_sent and not attempt.is_answered
+        return self._retry.at_end(is_waiting=is_waiting)
+
+    async def _until_answered(self, take: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            node, attempt = await self._begin()
+            try:
+                answer = await take()
+            except MyNodeError as error:
+                if isinstance(error, _NODE_IS_BAD):
+                    node.suspect()
+                self.release()
+                self._retry.failed(error, was_sent=attempt.is_sent, is_reply=attempt.is_answered)
+            else:
+                self._arrived_at(node)
+                return answer
+
+    async def _begin(self) -> tuple[Node, Attempt]:
+        """Open an attempt on the best node not yet tried in this round; after a round, wait a little."""
+        while True:
+            node = await self._next_node()
+            try:
+                link = await (node.exclusive_link() if self._place.is_exclusive else node.link())
+            except ConnectionFailedError as error:
+                node.suspect()
+                self._retry.failed(error, was_sent=False, is_reply=False)
+                continue
+            if not self._place.is_exclusive:
+                self._place.used.add(node.index)
+            self._link = link
+            self._attempt = attempt = link.submit(self._request(), self._size)
+            return node, attempt
+
+    async def _next_node(self) -> Node:
+        start = self._place.node if self._place.node is not None else self._nodes.home
+        if len(self._tried) == (1 if self._place.is_pinned else len(self._nodes.nodes)):
+            self._tried.clear()
+            await trio.sleep(self._retry.backoff_s(self._random))
+        node = self._nodes.nodes[start] if self._place.is_pinned else self._nodes.choose(start, self._tried)
+        self._tried.add(node.index)
+        return node
+
+    def _arrived_at(self, node: Node) -> None:
+        node.trust()
+        if self._place.node is None:
+            self._nodes.home = node.index
+        else:
+            self._place.node = node.index
+
+    def _request(self) -> StatementRequest:
+        left = self._deadline - trio.current_time()
+        timeout_ms = max(1, int(1_000 * (left - min(ANSWER_MARGIN_S, left / 10))))
+        return StatementRequest(
+            self._session_id,
+            self._sequence,
+            self._sql,
+            self._parameters,
+            timeout_ms,
+            self._retry.sendings > 0,
+            self._nodes.floor,
+        )
+
+    async def _take_reply(self) -> StatementReply:
+        invariant(self._attempt is not None and self._link is not None, "an attempt is open")
+        assert self._attempt is not None
+        assert self._link is not None
+        reply = await self._attempt.next_reply()
+        self._link.took_reply()
+        if reply.error is not None:
+            error = reply.error.to_error()
+            error.retryable = reply.error.retryable
+            raise error
+        self._nodes.saw(reply.version)
+        return reply
+
+    async def _gather(self) -> Result:
+        reply = await self._take_reply()
+        columns: tuple[ColumnInfo, ...] = reply.columns or ()
+        rows: list[Row] = list(reply.rows)
+        while reply.completion is None:
+            reply = await self._take_reply()
+            rows.extend(reply.rows)
+        return Result(columns, rows, reply.completion.tag, reply.completion.rows_affected, reply.version)
