@@ -151,6 +151,13 @@ class ConnectionFailedError(MyNodeError):
     deterministic = False
 
 
+class ClientClosedError(MyNodeError):
+    """The client or connection was closed by its owner, before the call or while it waited."""
+
+    sqlstate = "08003"
+    deterministic = False
+
+
 class ProtocolViolationError(MyNodeError):
     """A peer or a client sent what the wire format does not allow."""
 
@@ -167,6 +174,10 @@ class SqlError(MyNodeError):
 
 class SqlSyntaxError(SqlError):
     sqlstate = "42601"
+
+
+class NameTooLongError(SqlError):
+    sqlstate = "42622"
 
 
 class UndefinedTableError(SqlError):
@@ -211,6 +222,12 @@ class IndeterminateDatatypeError(SqlError):
 
 class InvalidTextRepresentationError(SqlError):
     sqlstate = "22P02"
+
+
+class CharacterNotInRepertoireError(SqlError):
+    """Text that UTF-8 cannot hold, or that holds NUL."""
+
+    sqlstate = "22021"
 
 
 class NumericOutOfRangeError(SqlError):
