@@ -66,7 +66,7 @@ def _members(value: object) -> object:
     return members
 
 
-_Address: TypeAlias = Annotated[Address, BeforeValidator(_address), PlainSerializer(str)]
+_Address: TypeAlias = Annotated[Address, NoDecode, BeforeValidator(_address), PlainSerializer(str)]
 _NodeNumber: TypeAlias = Annotated[NodeId, Field(ge=1, le=65_535)]
 
 

@@ -16,13 +16,13 @@ _POLL_INTERVAL_S = 0.1
 
 async def survey(addresses: Sequence[Address]) -> list[StatusReport]:
     """Every node's report, in the order of `addresses`; a node that does not answer has an error for a status."""
-    async with connect([str(address) for address in addresses]) as client:
-        return list(await client.status())
+    async with connect(",".join(map(str, addresses))) as client:
+        return await client.status()
 
 
 async def wait_for_leader(addresses: Sequence[Address], *, accept: Callable[[NodeId], bool] = lambda _: True) -> NodeId:
     """Ask until a majority of the nodes follows a leader that `accept` takes; bounded by the caller's deadline."""
-    async with connect([str(address) for address in addresses]) as client:
+    async with connect(",".join(map(str, addresses))) as client:
         while True:
             leader = agreed_leader(await client.status())
             if leader is not None and accept(leader):
