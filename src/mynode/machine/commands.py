@@ -1,0 +1,160 @@
+"""The commands in the log's entries, and their encoding.
+
+A command is a msgpack array whose first element is its tag:
+
+| tag | command     | further elements                                                       |
+|-----|-------------|------------------------------------------------------------------------|
+| 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result |
+
+| element     | type                                                                                        |
+|-------------|---------------------------------------------------------------------------------------------|
+| session     | bin, 16 bytes                                                                               |
+| sequence    | unsigned, from 1                                                                            |
+| floor, view | unsigned: versions                                                                          |
+| keys read   | array of bin                                                                                |
+| ranges read | array, flat: low (bin), high (bin, or nil: to the end), low, high, …                        |
+| writes      | array, flat: key (bin), value (bin, or nil: delete), key, value, …; keys strictly ascending |
+| result      | bin, opaque                                                                                 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import lt
+from typing import Final, TypeAlias, TypeGuard
+
+import msgpack
+
+from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
+from mynode.base.ids import SessionId, Version
+from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.mvcc import keyspace
+from mynode.mvcc.readset import ReadSet
+from mynode.mvcc.writeset import Write
+
+_TRANSACTION_TAG: Final = 1
+_SESSION_BYTES: Final = 16
+_BYTES_ONLY: Final = frozenset({bytes})
+_BYTES_OR_NIL: Final = frozenset({bytes, type(None)})
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCommand:
+    """What one transaction read and wrote; applying it validates the reads, then writes all or nothing.
+
+    Attributes:
+        session, sequence: name the client's statement, so that a retry finds the first outcome.
+        floor: a version that existed before the client first sent the statement, so that no attempt at it can have
+            been applied at or below `floor`. The client sends the newest version it has seen; see `OutcomeTable`.
+        view: the version of the read view that all reads rest on.
+        reads: what must be unchanged since `view`.
+        writes: in key order.
+        result: the client's answer if it commits, kept in the outcome table.
+    """
+
+    session: SessionId
+    sequence: int
+    floor: Version
+    view: Version
+    reads: ReadSet
+    writes: tuple[Write, ...]
+    result: bytes
+
+
+Command: TypeAlias = TransactionCommand
+
+
+def encode_command(command: Command) -> bytes:
+    """The payload of the command's entry.
+
+    Raises:
+        ProgramLimitExceededError: it is longer than `limits.MAX_TRANSACTION_BYTES`.
+    """
+    reads = command.reads
+    encoded: bytes = msgpack.packb(
+        [
+            _TRANSACTION_TAG,
+            command.session,
+            command.sequence,
+            command.floor,
+            command.view,
+            list(reads.keys),
+            list(chain.from_iterable(reads.ranges)),
+            list(chain.from_iterable(command.writes)),
+            command.result,
+        ]
+    )
+    if len(encoded) > MAX_TRANSACTION_BYTES:
+        raise ProgramLimitExceededError(
+            f"the transaction takes {len(encoded)} bytes, more than {MAX_TRANSACTION_BYTES}",
+            hint="Split it into smaller ones.",
+        )
+    return encoded
+
+
+def decode_command(payload: bytes) -> Command:
+    """The command in an entry's payload.
+
+    Raises:
+        ProtocolViolationError: it is none. Every node finds the same, as it depends on nothing but the bytes.
+    """
+    try:
+        fields: object = msgpack.unpackb(payload)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ProtocolViolationError(f"a command is not msgpack: {error}") from error
+    match fields:
+        case [
+            1,
+            bytes() as session,
+            int() as sequence,
+            int() as floor,
+            int() as view,
+            list() as keys,
+            list() as ranges,
+            list() as writes,
+            bytes() as result,
+        ] if (
+            len(session) == _SESSION_BYTES
+            and sequence > 0
+            and floor >= 0
+            and view >= 0
+            and _are_bytes(keys)
+            and _are_ranges(ranges)
+            and _are_writes(writes)
+        ):
+            reads = ReadSet(dict.fromkeys(keys), list(_pairs(ranges)) if ranges else [])
+            return TransactionCommand(session, sequence, floor, view, reads, _pairs(writes), result)
+    raise ProtocolViolationError("a command has no known tag and form")
+
+
+def _pairs(flat: list[bytes]) -> tuple[tuple[bytes, bytes | None], ...]:
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _are_bytes(items: Sequence[object]) -> TypeGuard[list[bytes]]:
+    return _BYTES_ONLY.issuperset(map(type, items))
+
+
+def _are_pairs(flat: list[object]) -> bool:
+    return len(flat) % 2 == 0 and _are_bytes(flat[::2]) and _BYTES_OR_NIL.issuperset(map(type, flat[1::2]))
+
+
+def _are_ranges(flat: list[object]) -> TypeGuard[list[bytes]]:
+    return not flat or _are_pairs(flat)
+
+
+def _are_writes(flat: list[object]) -> TypeGuard[list[bytes]]:
+    """Pairs with keys in strictly ascending order, none of which is the machine's own."""
+    if not flat:
+        return True
+    if not _are_pairs(flat):
+        return False
+    keys = flat[::2]
+    return (
+        _are_bytes(keys)
+        and keys[0] >= keyspace.CATALOG
+        and keys[-1] < keyspace.MACHINE
+        and all(map(lt, keys, keys[1:]))
+    )

@@ -1,0 +1,128 @@
+"""The replicated state machine: applies committed entries to the tree, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from mynode.base.errors import ProtocolViolationError
+from mynode.base.ids import LogIndex, Version
+from mynode.base.invariant import invariant
+from mynode.base.limits import MAX_OUTCOMES, RETENTION_ENTRIES
+from mynode.machine.commands import TransactionCommand, decode_command
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused
+from mynode.mvcc.tombstones import Tombstones
+from mynode.mvcc.validation import conflict
+from mynode.mvcc.view import ReadView
+from mynode.raft.messages import Entry, EntryKind
+from mynode.storage.engine import Engine
+from mynode.storage.tree import TreeEditor
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """Sizes for operators. `records` counts everything in the tree: rows, catalog, tombstones, outcomes."""
+
+    applied: LogIndex
+    watermark: Version
+    records: int
+    tombstones: int
+    outcomes: int
+    horizon: Version
+
+
+class Machine:
+    """Applies entries in the order of the log, each exactly once.
+
+    An entry is decided by what the entries before it made, those of its own batch included: how entries fall into
+    batches changes nothing, down to the shape of the tree. Should `apply` raise, the tree is as it was, but the machine
+    must not be used again: the node stops and starts from what is durable.
+
+    Args:
+        engine: holds the tree; entries go on after its `applied_index`.
+        max_outcomes: sessions the outcome table keeps.
+        retention_entries: how many entries a view may be old when its transaction is applied.
+            Both must be the same on all nodes, at all times.
+
+    Invariants (`check_invariants`): what is kept beside the tree equals what the tree alone gives; the tree's own.
+    """
+
+    __slots__ = ("_engine", "_outcomes", "_retention_entries", "_tombstones", "applied")
+
+    def __init__(
+        self, engine: Engine, *, max_outcomes: int = MAX_OUTCOMES, retention_entries: int = RETENTION_ENTRIES
+    ) -> None:
+        self._engine = engine
+        self._retention_entries = retention_entries
+        self._outcomes = OutcomeTable(engine.tree, max_outcomes)
+        self._tombstones = Tombstones(engine.tree)
+        self.applied: LogIndex = engine.applied_index
+
+    def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
+        """Apply the next entries of the log; one outcome an entry, None for one that is not a command."""
+        editor = self._engine.tree.edit()
+        outcomes: list[Outcome | None] = []
+        for entry in entries:
+            invariant(entry.index == self.applied + 1, "entries are applied in the order of the log, without a gap")
+            watermark = self._watermark(entry.index)
+            outcomes.append(self._decide(editor, entry, watermark) if entry.kind == EntryKind.COMMAND else None)
+            self._tombstones.collect(editor, watermark)
+            self.applied = entry.index
+        self._engine.adopt(editor.commit(), self.applied)
+        return outcomes
+
+    def view(self) -> ReadView:
+        """The newest state."""
+        return ReadView(self.applied, self._engine.tree)
+
+    def status(self) -> MachineStatus:
+        return MachineStatus(
+            applied=self.applied,
+            watermark=self._watermark(self.applied),
+            records=self._engine.tree.count,
+            tombstones=len(self._tombstones),
+            outcomes=len(self._outcomes),
+            horizon=self._outcomes.horizon,
+        )
+
+    def check_invariants(self) -> None:
+        tree = self._engine.tree
+        tree.check_invariants()
+        invariant(self.applied == self._engine.applied_index, "index and tree are adopted in one step")
+        self._outcomes.check_invariants(tree)
+        self._tombstones.check_invariants(tree)
+
+    def _watermark(self, index: LogIndex) -> Version:
+        return max(0, index - self._retention_entries)
+
+    def _decide(self, editor: TreeEditor, entry: Entry, watermark: Version) -> Outcome:
+        """Apply one command. A command that is none is refused: every node holds the same bytes and finds the same."""
+        try:
+            command = decode_command(entry.payload)
+        except ProtocolViolationError as error:
+            return Refused.of(error)
+        match command:
+            case TransactionCommand():
+                return self._apply_transaction(editor, entry.index, command, watermark)
+            case _:
+                assert_never(command)
+
+    def _apply_transaction(
+        self, editor: TreeEditor, version: Version, command: TransactionCommand, watermark: Version
+    ) -> Outcome:
+        earlier = self._outcomes.find(editor, command.session, command.sequence, command.floor)
+        if earlier is not None:
+            return earlier
+        if command.view >= version:
+            return Refused.of(ProtocolViolationError("the command rests on a view that was not there yet"))
+        if command.view < watermark:
+            return Conflicted(b"")
+        changed = conflict(editor, command.view, command.reads)
+        if changed is not None:
+            return Conflicted(changed)
+        for key, value in command.writes:
+            editor.put(key, version, value)
+        self._tombstones.follow(command.writes, version)
+        self._outcomes.store(editor, command.session, command.sequence, version, command.result)
+        return Committed(version, command.result, replayed=False)
