@@ -100,6 +100,7 @@ class Effects:
     - `committed` goes to the state machine, in order, each entry once: committed on a quorum and durable here.
     - `read_ready`, `rejected` answer local clients.
     - `leader_change` tells whoever shows or follows the leader.
+    - `more_committed`: `committed` is full and more could be delivered; step again soon, if need be without events.
     """
 
     send: list[Send] = field(default_factory=list)
@@ -110,6 +111,7 @@ class Effects:
     read_ready: list[ReadReady] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     leader_change: LeaderChange | None = None
+    more_committed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,11 @@ class Propose:
 
 @dataclass(frozen=True, slots=True)
 class CancelProposal:
-    """The local client waits no more: do not propose it again after a leader change."""
+    """The local client waits no more: do not propose it again after a leader change.
+
+    Answered by `Effects.rejected` if it has not been in any log nor sent to a leader, so that it is certainly not
+    executed; else by nothing.
+    """
 
     id: ProposalId
 
@@ -42,6 +46,13 @@ class ReadIndex:
 
     Tokens are the caller's, unique in this process's life, and rise.
     """
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRead:
+    """Nobody waits for this read any more; it will not be answered, not even by this step."""
 
     token: int
 
@@ -82,6 +93,7 @@ Event: TypeAlias = (
     | Propose
     | CancelProposal
     | ReadIndex
+    | CancelRead
     | Persisted
     | EntriesLoaded
     | TransferLeadership

@@ -97,7 +97,8 @@ class AppendResponse:
 class Heartbeat:
     """Keeps followers from campaigning; `round` is echoed, which confirms leadership for read index (section 8).
 
-    `commit` never passes what the leader knows to match on that follower.
+    `commit` never passes what the leader knows to match on that follower. Round 0 is no round: it only tells of a new
+    `commit`, and is not answered.
     """
 
     term: Term
@@ -107,7 +108,10 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatResponse:
-    """`last_index` tells a leader that lost track how far the follower's log goes."""
+    """`last_index` tells a leader that lost track how far the follower's log is known to equal its own.
+
+    That is the newest index an accepted append of this term reached, durable or not; 0 before the first.
+    """
 
     term: Term
     round: int

@@ -1,0 +1,64 @@
+"""What a `RaftCore` starts from: its configuration, and what its log store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mynode.base import limits
+from mynode.base.ids import LogIndex, NodeId, Term
+from mynode.raft.effects import HardState
+from mynode.raft.messages import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class RaftConfig:
+    """One node's settings; units and meanings as of the same names in `mynode.base.limits`."""
+
+    node_id: NodeId
+    voters: tuple[NodeId, ...]
+    election_ticks: int = limits.ELECTION_TICKS
+    heartbeat_ticks: int = limits.HEARTBEAT_TICKS
+    max_append_bytes: int = limits.MAX_APPEND_BYTES
+    max_append_entries: int = limits.MAX_APPEND_ENTRIES
+    max_inflight_appends: int = limits.MAX_INFLIGHT_APPENDS
+    max_uncommitted_bytes: int = limits.MAX_UNCOMMITTED_BYTES
+    max_load_bytes: int = limits.MAX_LOAD_BYTES
+    log_tail_bytes: int = limits.LOG_TAIL_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the log store holds when the node starts.
+
+    - `first_index`: the log's first entry, and `term_before` the term of the one before it: (1, 0) for a whole log.
+    - `tail`: the newest entries, about `limits.LOG_TAIL_BYTES` of them; at least one unless the log is empty.
+    - `term_runs`: (index, term) of the first entry of every term in the log, ascending: the terms of all entries in
+      a few pairs, so that the core knows the term of an entry that it does not hold in memory. May be left out when
+      the tail is the whole log.
+    - `applied_index`: the state machine's state includes everything up to here; delivery goes on after it.
+    """
+
+    hard_state: HardState = field(default_factory=lambda: HardState(0, None))
+    first_index: LogIndex = 1
+    term_before: Term = 0
+    term_runs: tuple[tuple[LogIndex, Term], ...] = ()
+    tail: tuple[Entry, ...] = ()
+    applied_index: LogIndex = 0
+
+
+def term_runs(entries: Iterable[Entry]) -> tuple[tuple[LogIndex, Term], ...]:
+    """(index, term) of every entry whose term is not that of the entry before it."""
+    runs: list[tuple[LogIndex, Term]] = []
+    for entry in entries:
+        if not runs or runs[-1][1] != entry.term:
+            runs.append((entry.index, entry.term))
+    return tuple(runs)
+
+
+def restored_from(
+    hard_state: HardState, entries: Sequence[Entry], *, applied_index: LogIndex = 0, tail_entries: int | None = None
+) -> Restored:
+    """`Restored` of a log that begins at 1 and is all at hand; only its newest `tail_entries` become the tail."""
+    tail = entries if tail_entries is None else entries[max(len(entries) - tail_entries, 0) :]
+    return Restored(hard_state=hard_state, term_runs=term_runs(entries), tail=tuple(tail), applied_index=applied_index)

@@ -1,0 +1,229 @@
+"""Raft cores without a node around them: a simulated disk, network and state machine, driven step by step.
+
+Nothing happens by itself: whoever drives decides when a tick passes, a message arrives, an fsync ends, a node dies.
+So one seed, or one script, is one run. `raft_script` and the property tests are built on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from mynode.base.ids import NodeId
+from mynode.raft.config import RaftConfig, restored_from
+from mynode.raft.core import RaftCore
+from mynode.raft.effects import Effects, HardState, Load, Persist, Role, Send
+from mynode.raft.events import EntriesLoaded, Event, Persisted, Receive
+from mynode.raft.messages import Entry, Message
+
+
+@dataclass(slots=True)
+class Disk:
+    """A log store in memory: what is durable, and the persists that an fsync is still owed."""
+
+    hard_state: HardState = field(default_factory=lambda: HardState(0, None))
+    entries: list[Entry] = field(default_factory=list)
+    waiting: deque[Persist] = field(default_factory=deque)
+
+    def sync_next(self) -> int:
+        """Make the oldest waiting persist durable; returns its number."""
+        persist = self.waiting.popleft()
+        if persist.hard_state is not None:
+            self.hard_state = persist.hard_state
+        put_entries(self.entries, persist.entries)
+        return persist.number
+
+    def read(self, load: Load) -> tuple[Entry, ...]:
+        chunk: list[Entry] = []
+        size = 0
+        for entry in self.entries[load.first - 1 : load.last]:
+            size += len(entry.payload)
+            if chunk and size > load.max_bytes:
+                break
+            chunk.append(entry)
+        return tuple(chunk)
+
+
+def put_entries(log: list[Entry], entries: Sequence[Entry]) -> None:
+    """Write entries at their place in a log that begins at 1, cutting off what they conflict with."""
+    if entries:
+        del log[entries[0].index - 1 :]
+        log.extend(entries)
+
+
+@dataclass(slots=True)
+class SimulatedNode:
+    """One core with its disk and its state machine, which keeps all it was given and is lost in a crash."""
+
+    node_id: NodeId
+    core: RaftCore
+    disk: Disk
+    log: list[Entry]
+    """Every entry of the core's log, durable or not."""
+    applied: list[Entry] = field(default_factory=list)
+    loads: deque[Load] = field(default_factory=deque)
+    held: deque[tuple[int, list[Send]]] = field(default_factory=deque)
+    """Sends that wait for the persist of this number."""
+    handed: int = 0
+    durable: int = 0
+    alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message on its way."""
+
+    sender: NodeId
+    to: NodeId
+    message: Message
+
+
+class RaftCluster:
+    """Nodes 1 to n and the messages between them.
+
+    Args:
+        config: what all nodes share; node_id and voters are filled in.
+        tail_entries: how many entries a restarted core gets in memory; None for all.
+        on_step: called after every step with the node, its events and its effects.
+
+    `network` holds what was sent and neither delivered nor dropped, in the order of sending. `cut` are the links,
+    (sender, receiver), that swallow what is sent on them.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        seed: int = 0,
+        config: RaftConfig | None = None,
+        tail_entries: int | None = None,
+        on_step: Callable[[SimulatedNode, Sequence[Event], Effects], None] | None = None,
+    ) -> None:
+        self._voters = tuple(range(1, size + 1))
+        self._config = config or RaftConfig(1, self._voters)
+        self._seed = seed
+        self._starts = 0
+        self._tail_entries = tail_entries
+        self._on_step = on_step
+        self.network: list[Envelope] = []
+        self.cut: set[tuple[NodeId, NodeId]] = set()
+        self.nodes = {node_id: self._start(node_id, Disk()) for node_id in self._voters}
+
+    def _start(self, node_id: NodeId, disk: Disk) -> SimulatedNode:
+        self._starts += 1
+        config = replace(self._config, node_id=node_id, voters=self._voters)
+        restored = restored_from(disk.hard_state, disk.entries, tail_entries=self._tail_entries)
+        core = RaftCore(config, restored, Random(self._seed * 1_000_003 + self._starts * 101 + node_id))
+        return SimulatedNode(node_id, core, disk, list(disk.entries))
+
+    # --- one thing happens -------------------------------------------------------------------------------------------
+
+    def step(self, node_id: NodeId, *events: Event) -> Effects:
+        """Step a living core, and carry out its effects as far as they need no fsync and no load."""
+        node = self.nodes[node_id]
+        effects = node.core.step(events)
+        node.core.check_invariants()
+        self._post(node_id, effects.send)
+        if effects.persist is not None:
+            node.handed = effects.persist.number
+            node.disk.waiting.append(effects.persist)
+            put_entries(node.log, effects.persist.entries)
+        if effects.send_after_persist:
+            node.held.append((node.handed, effects.send_after_persist))
+        self._release(node)
+        node.loads.extend(effects.load)
+        node.applied.extend(effects.committed)
+        if self._on_step is not None:
+            self._on_step(node, events, effects)
+        return effects
+
+    def _post(self, sender: NodeId, sends: Sequence[Send]) -> None:
+        self.network.extend(
+            Envelope(sender, send.to, send.message) for send in sends if (sender, send.to) not in self.cut
+        )
+
+    def _release(self, node: SimulatedNode) -> None:
+        while node.held and node.held[0][0] <= node.durable:
+            self._post(node.node_id, node.held.popleft()[1])
+
+    def sync(self, node_id: NodeId, *, tell: bool = True) -> None:
+        """The node's oldest waiting persist becomes durable, if there is one; `tell` steps the core with it."""
+        node = self.nodes[node_id]
+        if node.alive and node.disk.waiting:
+            number = node.disk.sync_next()
+            node.durable = number
+            self._release(node)
+            if tell:
+                self.step(node_id, Persisted(number))
+
+    def answer_load(self, node_id: NodeId) -> None:
+        """The node's oldest load is answered, if there is one."""
+        node = self.nodes[node_id]
+        if node.alive and node.loads:
+            load = node.loads.popleft()
+            self.step(node_id, EntriesLoaded(load.generation, load.first, node.disk.read(load)))
+
+    def deliver(self, place: int = 0, *, keep: bool = False) -> None:
+        """The message at this place of the network arrives; `keep` leaves a copy of it behind."""
+        envelope = self.network[place] if keep else self.network.pop(place)
+        if self.nodes[envelope.to].alive and (envelope.sender, envelope.to) not in self.cut:
+            self.step(envelope.to, Receive(envelope.sender, envelope.message))
+
+    def crash(self, node_id: NodeId) -> None:
+        """The node dies: what was not synced, and what was on the way to it, is gone."""
+        node = self.nodes[node_id]
+        node.alive = False
+        node.disk.waiting.clear()
+        self.network = [envelope for envelope in self.network if envelope.to != node_id]
+
+    def restart(self, node_id: NodeId) -> None:
+        if self.nodes[node_id].alive:
+            self.crash(node_id)
+        self.nodes[node_id] = self._start(node_id, self.nodes[node_id].disk)
+
+    def partition(self, *groups: Sequence[NodeId]) -> None:
+        """Only nodes of one group hear each other; what is on the way between groups is lost."""
+        group_of = {node_id: number for number, group in enumerate(groups) for node_id in group}
+        self.cut = {
+            (one, other)
+            for one in self.nodes
+            for other in self.nodes
+            if one != other and group_of.get(one, -one) != group_of.get(other, -other)
+        }
+        self.network = [each for each in self.network if (each.sender, each.to) not in self.cut]
+
+    def heal(self) -> None:
+        self.cut = set()
+
+    # --- much happens ------------------------------------------------------------------------------------------------
+
+    def settle(self, limit: int = 100_000) -> None:
+        """Deliver, sync and load until nothing is left to do, without time passing."""
+        for _ in range(limit):
+            if not self._work():
+                return
+        raise AssertionError("the cluster does not come to rest")
+
+    def _work(self) -> bool:
+        for node in self.nodes.values():
+            if node.alive and node.disk.waiting:
+                self.sync(node.node_id)
+                return True
+            if node.alive and node.loads:
+                self.answer_load(node.node_id)
+                return True
+        if self.network:
+            self.deliver()
+            return True
+        return False
+
+    def leader(self) -> NodeId | None:
+        """The leader of the newest term among the living, if there is one."""
+        leaders = [
+            (node.core.status().term, node.node_id)
+            for node in self.nodes.values()
+            if node.alive and node.core.status().role is Role.LEADER
+        ]
+        return max(leaders)[1] if leaders else None
