@@ -67,8 +67,6 @@ MAX_INFLIGHT_APPENDS: Final = 16
 """Append requests to one follower that wait for their answer."""
 MAX_UNCOMMITTED_BYTES: Final = 64 * MIB
 """Payload bytes the leader holds uncommitted; beyond it, proposals are refused as busy."""
-MAX_WAITING_READS: Final = 65_536
-"""Read-index requests of a node's own sessions that may wait for an answer; more are refused."""
 LOG_TAIL_BYTES: Final = 32 * MIB
 """Payload bytes of the newest entries kept in memory; older ones are fetched from the log store."""
 MAX_LOAD_BYTES: Final = 4 * MIB
