@@ -31,29 +31,26 @@ class RaftConfig:
 class Restored:
     """What the log store holds when the node starts.
 
-    - `first_index`: the log's first entry, and `term_before` the term of the one before it: (1, 0) for a whole log.
+    - `first_index`: the log's first entry; 1 for a whole log.
     - `tail`: the newest entries, about `limits.LOG_TAIL_BYTES` of them; at least one unless the log is empty.
-    - `term_runs`: (index, term) of the first entry of every term in the log, ascending: the terms of all entries in
-      a few pairs, so that the core knows the term of an entry that it does not hold in memory. May be left out when
-      the tail is the whole log.
+    - `term_runs`: the terms of all entries, from the one before `first_index` on: the (index, term) where each run of
+      equal terms begins, ascending. So the core knows the term of entries that it does not hold in memory. May be left
+      out when the tail is a whole log.
     - `applied_index`: the state machine's state includes everything up to here; delivery goes on after it.
     """
 
     hard_state: HardState = field(default_factory=lambda: HardState(0, None))
     first_index: LogIndex = 1
-    term_before: Term = 0
-    term_runs: tuple[tuple[LogIndex, Term], ...] = ()
     tail: tuple[Entry, ...] = ()
+    term_runs: tuple[tuple[LogIndex, Term], ...] = ()
     applied_index: LogIndex = 0
 
 
 def term_runs(entries: Iterable[Entry]) -> tuple[tuple[LogIndex, Term], ...]:
-    """(index, term) of every entry whose term is not that of the entry before it."""
-    runs: list[tuple[LogIndex, Term]] = []
-    for entry in entries:
-        if not runs or runs[-1][1] != entry.term:
-            runs.append((entry.index, entry.term))
-    return tuple(runs)
+    """The `Restored.term_runs` of a whole log."""
+    runs: list[tuple[LogIndex, Term]] = [(0, 0)]
+    runs.extend((entry.index, entry.term) for entry in entries)
+    return tuple(run for place, run in enumerate(runs) if place == 0 or run[1] != runs[place - 1][1])
 
 
 def restored_from(

@@ -49,16 +49,13 @@ class Log:
         self._tail: list[Entry] = list(restored.tail)
         self._tail_bytes = _memory_bytes(self._tail)
         self._max_tail_bytes = max_tail_bytes
-        self._run_starts: list[LogIndex] = [self.base_index]
-        self._run_terms: list[Term] = [restored.term_before]
-        for index, term in restored.term_runs or term_runs(restored.tail):
-            if term != self._run_terms[-1]:
-                self._run_starts.append(index)
-                self._run_terms.append(term)
+        is_whole = self.tail_start == 1
+        invariant(is_whole or bool(restored.term_runs), "the terms of entries that are not in memory are restored")
+        runs = restored.term_runs or term_runs(restored.tail)
+        self._run_starts: list[LogIndex] = [index for index, _ in runs]
+        self._run_terms: list[Term] = [term for _, term in runs]
         self._unhanded: LogIndex = self.last_index + 1
         self._handed: deque[tuple[int, LogIndex]] = deque()
-        whole = self.tail_start == restored.first_index
-        invariant(whole or bool(restored.term_runs), "the terms of entries that are not in memory are restored")
         self.check_invariants()
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -159,6 +156,7 @@ class Log:
         for offset, entry in enumerate(self._tail):
             invariant(entry.index == self.tail_start + offset, "entries follow each other")
             invariant(entry.term == self.term_at(entry.index), "the terms' runs agree with the entries")
+        invariant(self._run_starts[0] == self.base_index, "the first run is of the entry before the log")
         invariant(self._run_terms == sorted(set(self._run_terms)), "terms rise from run to run")
         invariant(self._run_starts == sorted(set(self._run_starts)), "runs follow each other")
         invariant(self._tail_bytes == _memory_bytes(self._tail), "the tail's bytes are counted")
