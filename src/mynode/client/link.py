@@ -8,12 +8,12 @@ from typing import Final
 
 import trio
 
+from mynode.actors.ports import NodeStatus
 from mynode.base.errors import ConnectionFailedError, MyNodeError
 from mynode.base.ids import SessionId
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_APPEND_BYTES, MAX_REQUEST_FRAME_BYTES, MAX_SESSIONS, MAX_TRANSACTION_BYTES
 from mynode.client.options import ClientOptions
-from mynode.client.status import NodeStatus
 from mynode.client.transport import TransportStream
 from mynode.session.api import CancelRequest, CloseRequest, SessionRequest, StatementReply, StatementRequest
 

@@ -10,7 +10,6 @@ import trio
 
 from mynode.base.errors import ClientClosedError, ConfigError, ConnectionFailedError, MyNodeError
 from mynode.base.ids import Version
-from mynode.base.invariant import invariant
 from mynode.client.link import Link
 from mynode.client.options import ClientOptions
 from mynode.client.status import StatusReport
@@ -177,11 +176,16 @@ class NodeSet:
 
     def choose(self, start: int, tried: Collection[int]) -> Node:
         """The next node to try: from `start` in a circle, those that failed lately last, without those in `tried`."""
-        count = len(self.nodes)
-        circle = [self.nodes[(start + step) % count] for step in range(count)]
-        candidates = [node for node in circle if node.index not in tried]
-        invariant(bool(candidates), "not every node is tried")
-        return next((node for node in candidates if not node.is_suspect), candidates[0])
+        first: Node | None = None
+        for step in range(len(self.nodes)):
+            node = self.nodes[(start + step) % len(self.nodes)]
+            if node.index not in tried:
+                if not node.is_suspect:
+                    return node
+                first = first or node
+        if first is None:
+            raise AssertionError("every node is tried")
+        return first
 
     def saw(self, version: Version) -> None:
         self.floor = max(self.floor, version)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mynode.base.errors import (
+    CharacterNotInRepertoireError,
     DatatypeMismatchError,
-    InvalidTextRepresentationError,
     NumericOutOfRangeError,
     ProgramLimitExceededError,
 )
@@ -19,7 +19,7 @@ _BYTES_PER_NUMBER = 9
 def checked(sql: str, parameters: Sequence[object]) -> tuple[Row, int]:
     """The parameters as SQL values, and about how many bytes the request takes.
 
-    Raises `DatatypeMismatchError`, `NumericOutOfRangeError`, `InvalidTextRepresentationError`,
+    Raises `DatatypeMismatchError`, `NumericOutOfRangeError`, `CharacterNotInRepertoireError`,
     `ProgramLimitExceededError`.
     """
     size = _text_bytes(sql, "the statement")
@@ -66,4 +66,4 @@ def _text_bytes(text: str, what: str) -> int:
     try:
         return len(text.encode())
     except UnicodeEncodeError as error:
-        raise InvalidTextRepresentationError(f"{what} is not valid Unicode text: {error.reason}") from error
+        raise CharacterNotInRepertoireError(f"{what} is not valid Unicode text: {error.reason}") from error

@@ -128,6 +128,7 @@ class Statement:
     async def _begin(self) -> tuple[Node, Attempt]:
         """Open an attempt on the best node not yet tried in this round; after a round, wait a little."""
         while True:
+            await trio.lowlevel.checkpoint_if_cancelled()
             node = await self._next_node()
             try:
                 link = await (node.exclusive_link() if self._place.is_exclusive else node.link())

@@ -1,11 +1,11 @@
-"""What the client needs of a way to a node: gRPC, the embedded node and the tests' fake stand behind these protocols."""
+"""What the client needs of a way to a node; gRPC, the embedded node and the tests' fake stand behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from mynode.client.status import NodeStatus
+from mynode.actors.ports import NodeStatus
 from mynode.session.api import SessionRequest, StatementReply
 
 
