@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar, assert_never
+from typing import Final, Protocol, TypeVar, assert_never
 
+import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox
 from mynode.actors.protocol import LoadDone, LogMessage, LogStatus, LogStatusAsk, PersistDone, RaftMessage
-from mynode.base.errors import ShuttingDownError
+from mynode.base.errors import DiskFullError, ShuttingDownError
 from mynode.base.invariant import invariant
 from mynode.raft.effects import Load, Persist
 from mynode.storage.raft_log import RaftLog
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+FULL_DISK_RETRY_S: Final = 1.0
 
 
 class RunBlocking(Protocol):
@@ -62,7 +67,7 @@ class LogStoreActor:
         """Persists first, all in one fsync: a load that was asked for before them sees a longer log, no other one."""
         persists = [message for message in batch if isinstance(message, Persist)]
         if persists:
-            await self._run_blocking(lambda: self._log.append(persists))
+            await self._append(persists)
             self._answer(PersistDone(persists[-1].number))
         for message in batch:
             match message:
@@ -75,6 +80,17 @@ class LogStoreActor:
                     reply.answer(LogStatus(log.first_index, log.last_index, log.size_bytes()))
                 case _:
                     assert_never(message)
+
+    async def _append(self, persists: list[Persist]) -> None:
+        """A full disk is waited out: nothing was written, the node answers for nothing, and reads go on."""
+        while True:
+            try:
+                await self._run_blocking(lambda: self._log.append(persists))
+            except DiskFullError as error:
+                log.warning("the disk is full: writes wait for room", reason=str(error))
+                await trio.sleep(FULL_DISK_RETRY_S)
+            else:
+                return
 
     async def _load(self, load: Load) -> None:
         entries = await self._run_blocking(lambda: self._log.read(load.first, load.last, load.max_bytes))

@@ -102,12 +102,16 @@ class Reply(Generic[T]):
             trio.lowlevel.reschedule(self._task)
             self._task = None
 
-    async def wait(self) -> T:
-        """The answer, or its error raised. Cancelled, it marks the ask as abandoned."""
+    async def arrived(self) -> None:
+        """Wait until there is an answer. Cancelled, it marks the ask as abandoned."""
         if self._answer is None:
             invariant(self._task is None, "one task waits for an answer")
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    async def wait(self) -> T:
+        """The answer, or its error raised. Cancelled, it marks the ask as abandoned."""
+        await self.arrived()
         answer = self._answer
         if isinstance(answer, MyNodeError):
             raise answer

@@ -30,8 +30,8 @@ from mynode.base.errors import MyNodeError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
 from mynode.base.limits import MAX_PEERS, MAX_SESSIONS, PEER_INBOX_MESSAGES
 from mynode.machine.machine import MachineStatus
-from mynode.machine.outcome import Outcome
-from mynode.mvcc.read_view import ReadView
+from mynode.machine.outcomes import Outcome
+from mynode.mvcc.view import ReadView
 from mynode.raft.effects import Load, Persist, RaftStatus
 from mynode.raft.messages import Entry, Message
 from mynode.session.api import SessionRequest, StatementReply

@@ -29,8 +29,8 @@ from mynode.actors.protocol import (
 )
 from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
-from mynode.machine.outcome import Outcome
-from mynode.mvcc.read_view import ReadView
+from mynode.machine.outcomes import Outcome
+from mynode.mvcc.view import ReadView
 from mynode.raft import events
 from mynode.raft.core import RaftCore
 from mynode.raft.effects import Effects, LeaderChange, Rejected, RejectReason, Send

@@ -29,8 +29,8 @@ from mynode.base.errors import (
 from mynode.base.ids import ProposalId
 from mynode.base.invariant import invariant
 from mynode.machine.commands import encode_command
-from mynode.machine.outcome import Outcome
-from mynode.mvcc.read_view import ReadView
+from mynode.machine.outcomes import Outcome
+from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
 from mynode.session.session import Session, Steps
@@ -191,10 +191,9 @@ class SqlSessionActor:
             raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
         statement = self._scope
         with trio.CancelScope(shield=True):
-            try:
-                with trio.CancelScope(deadline=statement.deadline) as self._scope:
-                    return await outcome.wait()
-            finally:
-                self._scope = statement
-            self._raft.post(AbandonProposal(id_))
+            with trio.CancelScope(deadline=statement.deadline) as self._scope:
+                await outcome.arrived()
+            self._scope = statement
+            if not outcome.is_answered:
+                self._raft.post(AbandonProposal(id_))
             return await outcome.wait()

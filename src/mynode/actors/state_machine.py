@@ -13,8 +13,8 @@ from mynode.actors.protocol import ApplyEntries, MachineStatusAsk, OpenViews, St
 from mynode.base.errors import OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex
 from mynode.machine.machine import Machine
-from mynode.machine.outcome import Outcome
-from mynode.mvcc.read_view import ReadView
+from mynode.machine.outcomes import Outcome
+from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry
 
 APPLY_SLICE_ENTRIES: Final = 256

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from mynode.base.ids import Version
 from mynode.machine.commands import TransactionCommand
-from mynode.machine.outcome import Outcome
-from mynode.mvcc.read_view import ReadView
+from mynode.machine.outcomes import Outcome
+from mynode.mvcc.view import ReadView
 from mynode.session.api import StatementReply
 
 

@@ -22,13 +22,13 @@ from typing import TypeAlias, TypeVar
 import msgpack
 
 from mynode.base.errors import FeatureNotSupportedError, MyNodeError, SqlError
-from mynode.base.ids import SessionId
+from mynode.base.ids import SessionId, Version
 from mynode.base.invariant import invariant
 from mynode.machine.commands import TransactionCommand
-from mynode.machine.machine import stored_outcome
-from mynode.machine.outcome import Committed, Conflicted, Outcome, Refused
-from mynode.mvcc.read_view import ReadView
-from mynode.mvcc.transaction import Transaction, conflict
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
+from mynode.mvcc.transaction import Transaction
+from mynode.mvcc.validation import conflict
+from mynode.mvcc.view import ReadView
 from mynode.session.api import ColumnInfo, Completion, ErrorInfo, Row, StatementReply, StatementRequest
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
 from mynode.sql.engine import ExecutionContext, ParsedStatement, PreparedStatement, SqlEngine
@@ -99,6 +99,8 @@ class Session:
 
     def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         view = yield from _view(OpenView(request.floor))
+        # No attempt at a statement that is sent for the first time can be in this view (see `OutcomeTable`).
+        floor = request.floor if request.is_retry else max(request.floor, view.version)
         attempt = 1
         while True:
             stored = stored_outcome(view, self._id, request.sequence)
@@ -122,7 +124,7 @@ class Session:
                 view = fresh
                 continue
             invariant(completion is not None, "a statement that did not fail is complete")
-            outcome = yield from _outcome(self._proposal(request, transaction, completion))
+            outcome = yield from _outcome(self._proposal(request, floor, transaction, completion))
             if isinstance(outcome, Conflicted):
                 attempt += 1
                 yield Backoff(attempt)
@@ -152,15 +154,17 @@ class Session:
             and stored_outcome(fresh, self._id, request.sequence) is None
         )
 
-    def _proposal(self, request: StatementRequest, transaction: Transaction, completion: Completion | None) -> Propose:
+    def _proposal(
+        self, request: StatementRequest, floor: Version, transaction: Transaction, completion: Completion | None
+    ) -> Propose:
         return Propose(
             TransactionCommand(
                 session=self._id,
                 sequence=request.sequence,
-                floor=request.floor,
+                floor=floor,
                 view=transaction.view.version,
                 reads=transaction.reads,
-                writes=transaction.writes,
+                writes=transaction.writes.in_order(),
                 result=_encode_result(completion),
             )
         )

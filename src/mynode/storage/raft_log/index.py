@@ -59,6 +59,10 @@ class LogIndexTable:
     def last_term(self) -> Term:
         return self._run_terms[-1]
 
+    def term_runs(self) -> tuple[tuple[LogIndex, Term], ...]:
+        """(index, term) of the entry before `first_index`, then of the first entry of every later run."""
+        return tuple(zip(self._run_starts, self._run_terms, strict=True))
+
     def term_of(self, index: LogIndex) -> Term:
         """The term of an entry from `first_index - 1` to `last_index`."""
         invariant(self.first_index - 1 <= index <= self.last_index, f"entry {index} is in the log")

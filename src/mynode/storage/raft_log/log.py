@@ -96,6 +96,11 @@ class RaftLog:
         """The term of an entry, from the one before `first_index` (0 for index 0) to `last_index`."""
         return self._index.term_of(index)
 
+    @property
+    def term_runs(self) -> tuple[tuple[LogIndex, Term], ...]:
+        """(index, term) of the entry before `first_index`, then of every entry whose term is not its predecessor's."""
+        return self._index.term_runs()
+
     def size_bytes(self) -> int:
         """What the segments take on the disk."""
         return sum(segment.size_bytes for segment in self._index.segments)

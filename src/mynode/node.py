@@ -1,0 +1,304 @@
+"""The composition root: opens a node's files, wires its actors, and runs them until it is told to stop.
+
+`Node` is the actors without a transport, so that the gRPC node, the embedded node and tests run the same ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Final
+
+import structlog
+import trio
+
+import mynode
+from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
+from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.peer_link import PeerLinkActor
+from mynode.actors.ports import NodeIdentity, NodeStatus, PeerStatus, PeerTransport
+from mynode.actors.protocol import (
+    FRONT_INBOX,
+    LOG_INBOX,
+    RAFT_INBOX,
+    STATE_INBOX,
+    Connection,
+    FromPeer,
+    FrontMessage,
+    LogMessage,
+    LogStatus,
+    LogStatusAsk,
+    MachineStatusAsk,
+    PeerBatch,
+    RaftMessage,
+    RaftStatusAsk,
+    StateMessage,
+)
+from mynode.actors.raft import RaftActor, tick
+from mynode.actors.rpc_front import RpcFrontActor
+from mynode.actors.sql_session import ProposalIds, SqlSessionActor
+from mynode.actors.state_machine import StateMachineActor
+from mynode.base.address import Address
+from mynode.base.errors import ShuttingDownError
+from mynode.base.ids import NodeId, SessionId
+from mynode.base.limits import (
+    ELECTION_TICKS,
+    HEARTBEAT_TICKS,
+    LOG_TAIL_BYTES,
+    PEER_INBOX_MESSAGES,
+    PEER_OUTBOX_MESSAGES,
+    TICK_MS,
+)
+from mynode.config import NodeConfig
+from mynode.machine.machine import Machine, MachineStatus
+from mynode.raft.core import RaftConfig, RaftCore, Restored
+from mynode.raft.effects import RaftStatus
+from mynode.raft.messages import Message
+from mynode.rpc.bridge import open_bridge
+from mynode.rpc.peer import GrpcPeerTransport
+from mynode.rpc.server import serve
+from mynode.session.api import StatementRequest
+from mynode.session.session import Session
+from mynode.sql.engine import SqlEngine
+from mynode.storage.data_directory import DataDirectory
+from mynode.storage.engine import MemoryEngine
+from mynode.storage.raft_log import RaftLog
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S: Final = 3.0
+"""How long a stopping node lets its running statements come to their final reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Raft's unit of time in milliseconds, and its periods in that unit."""
+
+    tick_ms: int = TICK_MS
+    heartbeat_ticks: int = HEARTBEAT_TICKS
+    election_ticks: int = ELECTION_TICKS
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node takes from outside besides its files: tests and the simulation bring their own."""
+
+    transport: PeerTransport | None = None
+    random: Random = field(default_factory=SystemRandom)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    run_blocking: RunBlocking = in_thread
+
+
+class Node:
+    """The actors of one node, wired. `run` runs them; the ports (`front`, `status`, `receive`) work meanwhile.
+
+    Args:
+        members: every voter's address by its number, this node's too.
+        raft_log: the opened raft log; the node appends to it and does not close it.
+    """
+
+    def __init__(
+        self,
+        identity: NodeIdentity,
+        members: Mapping[NodeId, Address],
+        raft_log: RaftLog,
+        *,
+        timing: Timing,
+        surroundings: Surroundings,
+    ) -> None:
+        self._identity = identity
+        self._members = members
+        self._timing = timing
+        self._surroundings = surroundings
+        self._started_s = surroundings.monotonic()
+        self._raft_inbox: Inbox[RaftMessage] = Inbox(RAFT_INBOX)
+        self._log_inbox: Inbox[LogMessage] = Inbox(LOG_INBOX)
+        self._state_inbox: Inbox[StateMessage] = Inbox(STATE_INBOX)
+        self._front_inbox: Inbox[FrontMessage] = Inbox(FRONT_INBOX)
+        self._link_inboxes: dict[NodeId, Inbox[PeerBatch]] = {
+            peer: Inbox(PEER_OUTBOX_MESSAGES) for peer in members if peer != identity.node_id
+        }
+        self._log_store = LogStoreActor(
+            raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
+        )
+        self._state_machine = StateMachineActor(Machine(MemoryEngine()), inbox=self._state_inbox)
+        self.raft = RaftActor(
+            self._restore_core(raft_log),
+            inbox=self._raft_inbox,
+            log_store=self._log_inbox,
+            state_machine=self._state_inbox,
+            links=self._link_inboxes,
+        )
+        self._engine = SqlEngine()
+        self._proposal_ids = ProposalIds(surroundings.random)
+        self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)
+
+    def _restore_core(self, raft_log: RaftLog) -> RaftCore:
+        timing = self._timing
+        config = RaftConfig(
+            node_id=self._identity.node_id,
+            voters=tuple(sorted(self._members)),
+            heartbeat_ticks=timing.heartbeat_ticks,
+            election_ticks=timing.election_ticks,
+        )
+        (_, term_before), *term_runs = raft_log.term_runs
+        restored = Restored(
+            hard_state=raft_log.hard_state,
+            first_index=raft_log.first_index,
+            term_before=term_before,
+            term_runs=tuple(term_runs),
+            tail=raft_log.tail(LOG_TAIL_BYTES),
+        )
+        return RaftCore(config, restored, self._surroundings.random)
+
+    def _make_session(
+        self, session_id: SessionId, inbox: Inbox[StatementRequest], connection: Connection
+    ) -> SqlSessionActor:
+        random = self._surroundings.random
+        return SqlSessionActor(
+            Session(session_id, engine=self._engine, now=self._surroundings.now, random=random),
+            inbox=inbox,
+            connection=connection,
+            raft=self._raft_inbox,
+            state_machine=self._state_inbox,
+            proposal_ids=self._proposal_ids,
+            random=random,
+        )
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run the actors until cancelled. An exception in any of them ends them all: a restart recovers from disk."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._log_store.run)
+            nursery.start_soon(self._state_machine.run)
+            nursery.start_soon(self.raft.run)
+            nursery.start_soon(self.front.run)
+            nursery.start_soon(tick, self._raft_inbox, self._timing.tick_ms / 1000)
+            if self._surroundings.transport is not None:
+                for peer, inbox in self._link_inboxes.items():
+                    link = PeerLinkActor(
+                        peer,
+                        inbox=inbox,
+                        raft=self._raft_inbox,
+                        transport=self._surroundings.transport,
+                        random=self._surroundings.random,
+                    )
+                    nursery.start_soon(link.run)
+
+    # --- ports -------------------------------------------------------------------------------------------------------
+
+    def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
+        """Messages of another node; dropped while too many wait."""
+        if len(self._raft_inbox) < PEER_INBOX_MESSAGES:
+            self._raft_inbox.post(FromPeer(sender, messages))
+
+    async def status(self) -> NodeStatus:
+        """What this node knows of itself and its peers; raises `ShuttingDownError`."""
+        raft_reply: Reply[RaftStatus] = Reply()
+        log_reply: Reply[LogStatus] = Reply()
+        machine_reply: Reply[MachineStatus] = Reply()
+        posted = (
+            self._raft_inbox.post(RaftStatusAsk(raft_reply)),
+            self._log_inbox.post(LogStatusAsk(log_reply)),
+            self._state_inbox.post(MachineStatusAsk(machine_reply)),
+        )
+        if not all(posted):
+            raise ShuttingDownError("the node is stopping, or too busy to say how it is")
+        raft, raft_log, machine = await raft_reply.wait(), await log_reply.wait(), await machine_reply.wait()
+        uptime_s = self._surroundings.monotonic() - self._started_s
+        return NodeStatus(
+            node_id=self._identity.node_id,
+            cluster_id=self._identity.cluster_id,
+            version=mynode.__version__,
+            role=raft.role,
+            term=raft.term,
+            leader_id=raft.leader,
+            leader_address=None if raft.leader is None else self._members[raft.leader],
+            commit_index=raft.commit,
+            applied_index=machine.applied,
+            first_log_index=raft_log.first_index,
+            last_log_index=raft_log.last_index,
+            log_bytes=raft_log.bytes,
+            tree_records=machine.records,
+            sessions=self.front.session_count,
+            uptime_ms=round(1000 * uptime_s),
+            peers=tuple(
+                PeerStatus(
+                    node_id=peer.peer,
+                    address=self._members[peer.peer],
+                    match_index=peer.match_index,
+                    lag_entries=max(0, raft.last_index - peer.match_index) if peer.state else 0,
+                    state=peer.state,
+                    last_heard_ms=peer.ticks_since_heard * self._timing.tick_ms,
+                )
+                for peer in raft.peers
+            ),
+        )
+
+
+@contextmanager
+def open_raft_log(directory: Path, identity: NodeIdentity) -> Iterator[RaftLog]:
+    """Claim the data directory for this node and open the raft log in it; both are closed with the context.
+
+    Raises:
+        DataDirectoryError: the directory cannot be used, is in use, or belongs to another node.
+        CorruptionError: the log is damaged.
+    """
+    with (
+        closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
+        closing(RaftLog.open(data_directory.disk)) as raft_log,
+    ):
+        yield raft_log
+
+
+async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:
+    """Run the node and its front door; when cancelled, stop both in the order that leaves no request without answer.
+
+    First the sessions end, each statement with its final reply; then the door and the actors go. All of it is shielded
+    from the cancellation that starts it, and bounded by `STOP_TIMEOUT_S`.
+    """
+    stop = trio.Event()
+    async with trio.open_nursery() as watcher:
+        watcher.start_soon(_set_when_cancelled, stop)
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(node.run)
+                nursery.start_soon(serve_clients)
+                await stop.wait()
+                with trio.move_on_after(STOP_TIMEOUT_S):
+                    await node.front.stop()
+                nursery.cancel_scope.cancel()
+        watcher.cancel_scope.cancel()
+
+
+async def _set_when_cancelled(event: trio.Event) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        event.set()
+
+
+async def run_node(config: NodeConfig) -> None:
+    """Run one node with its gRPC port until cancelled; then stop it cleanly.
+
+    Raises:
+        DataDirectoryError, CorruptionError, AddressInUseError: it cannot start.
+        DiskError: the disk failed; the node must not go on.
+    """
+    identity = NodeIdentity(config.cluster_id, config.node_id)
+    with open_raft_log(config.data_dir, identity) as raft_log:
+        async with open_bridge():
+            members = dict(config.members) or {config.node_id: config.listen}
+            surroundings = Surroundings(transport=GrpcPeerTransport(identity, members))
+            timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
+            node = Node(identity, members, raft_log, timing=timing, surroundings=surroundings)
+            log.info("node starts", node=config.node_id, listen=str(config.listen), log_entries=raft_log.last_index)
+            await run_until_cancelled(node, lambda: serve(config.listen, node, identity))
+            log.info("node stopped", node=config.node_id)

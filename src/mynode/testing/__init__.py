@@ -1,0 +1,1 @@
+"""What tests stand on: script runners, in-memory surroundings, harnesses for real processes, checkers."""

@@ -1,0 +1,188 @@
+"""A cluster of nodes in one Trio run, over an in-memory network and disks: the real actors, no sockets, no threads.
+
+Meant for Trio's `MockClock(autojump_threshold=0)`: every message takes virtual time, so time moves on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+import trio
+
+from mynode.actors.connection import FrontConnection
+from mynode.actors.log_store import inline
+from mynode.actors.ports import NodeIdentity
+from mynode.base.address import Address
+from mynode.base.disk import MemoryDisk
+from mynode.base.errors import ConnectionFailedError, MyNodeError
+from mynode.base.ids import NodeId
+from mynode.node import Node, Surroundings, Timing
+from mynode.raft.messages import Message
+from mynode.session.api import Row, StatementReply, StatementRequest
+from mynode.storage.raft_log import RaftLog
+
+LATENCY_S = 0.001
+
+
+@dataclass
+class MemoryNetwork:
+    """Carries peer messages between the nodes of one process; `cut` pairs are lost, in the named direction only."""
+
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    cut: set[tuple[NodeId, NodeId]] = field(default_factory=set)
+
+    def partition(self, *groups: Sequence[NodeId]) -> None:
+        """Let messages through within each group only."""
+        group_of = {node: number for number, group in enumerate(groups) for node in group}
+        self.cut = {(a, b) for a in group_of for b in group_of if group_of[a] != group_of[b]}
+
+    def heal(self) -> None:
+        self.cut = set()
+
+
+@dataclass(frozen=True, slots=True)
+class _MemoryStream:
+    network: MemoryNetwork
+    sender: NodeId
+    receiver: NodeId
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        await trio.sleep(LATENCY_S)
+        node = self.network.nodes.get(self.receiver)
+        if node is None:
+            raise ConnectionFailedError(f"node {self.receiver} is down")
+        if (self.sender, self.receiver) not in self.network.cut:
+            node.receive(self.sender, tuple(messages))
+
+
+@dataclass(frozen=True, slots=True)
+class _MemoryTransport:
+    network: MemoryNetwork
+    sender: NodeId
+
+    @asynccontextmanager
+    async def connect(self, peer: NodeId) -> AsyncIterator[_MemoryStream]:
+        await trio.sleep(LATENCY_S)
+        if peer not in self.network.nodes:
+            raise ConnectionFailedError(f"node {peer} is down")
+        yield _MemoryStream(self.network, self.sender, peer)
+
+
+class InProcessCluster:
+    """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node."""
+
+    def __init__(self, size: int, *, seed: int, nursery: trio.Nursery) -> None:
+        self.network = MemoryNetwork()
+        self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
+        self._members = {node: Address("memory", node) for node in self.disks}
+        self._random = Random(seed)
+        self._nursery = nursery
+        self._scopes: dict[NodeId, trio.CancelScope] = {}
+        self._ended: dict[NodeId, trio.Event] = {}
+
+    @property
+    def nodes(self) -> dict[NodeId, Node]:
+        """The running nodes."""
+        return self.network.nodes
+
+    async def start(self, node_id: NodeId) -> Node:
+        raft_log = RaftLog.open(self.disks[node_id])
+        surroundings = Surroundings(
+            transport=_MemoryTransport(self.network, node_id),
+            random=Random(self._random.random()),
+            now=lambda: datetime.fromtimestamp(trio.current_time(), UTC),
+            monotonic=trio.current_time,
+            run_blocking=inline,
+        )
+        node = Node(NodeIdentity("test", node_id), self._members, raft_log, timing=Timing(), surroundings=surroundings)
+        self.network.nodes[node_id] = node
+        self._ended[node_id] = trio.Event()
+        self._scopes[node_id] = trio.CancelScope()
+        self._nursery.start_soon(self._run, node_id, node)
+        return node
+
+    async def start_all(self) -> None:
+        for node_id in self.disks:
+            await self.start(node_id)
+
+    async def _run(self, node_id: NodeId, node: Node) -> None:
+        with self._scopes[node_id]:
+            await node.run()
+        self._ended[node_id].set()
+
+    async def crash(self, node_id: NodeId) -> None:
+        """The process ends between two instants; what its disk had not synced is lost."""
+        del self.network.nodes[node_id]
+        self._scopes[node_id].cancel()
+        await self._ended[node_id].wait()
+        self.disks[node_id].crash()
+
+    async def leader(self) -> NodeId:
+        """Wait until a majority of the running nodes follow one leader, and say who."""
+        while True:
+            followed = [
+                change.leader
+                for node in self.nodes.values()
+                if (change := node.raft.leader.value) is not None and change.leader is not None
+            ]
+            for leader in self.nodes:
+                if 2 * followed.count(leader) > len(self.disks):
+                    return leader
+            await trio.sleep(LATENCY_S)
+
+
+class SqlClient:
+    """One SQL session on one node, for tests: each `execute` sends a statement and waits for its whole answer."""
+
+    def __init__(self, node: Node, *, session_id: bytes | None = None, sequence: int = 0) -> None:
+        self.session_id = session_id if session_id is not None else secrets.token_bytes(16)
+        self.sequence = sequence
+        self.connection: FrontConnection = node.front.connect()
+
+    async def execute(
+        self, sql: str, *parameters: bool | int | float | str | bytes | None, timeout_s: float = 10.0
+    ) -> list[Row]:
+        """The rows; raises the statement's `MyNodeError`."""
+        self.sequence += 1
+        return await self.retry(sql, *parameters, timeout_s=timeout_s, is_retry=False)
+
+    async def retry(
+        self,
+        sql: str,
+        *parameters: bool | int | float | str | bytes | None,
+        timeout_s: float = 10.0,
+        is_retry: bool = True,
+    ) -> list[Row]:
+        """Send the last sequence number again."""
+        self.connection.submit(
+            [
+                StatementRequest(
+                    session_id=self.session_id,
+                    sequence=self.sequence,
+                    sql=sql,
+                    parameters=parameters,
+                    timeout_ms=round(1000 * timeout_s),
+                    is_retry=is_retry,
+                    floor=0,
+                )
+            ]
+        )
+        rows: list[Row] = []
+        while True:
+            replies: list[StatementReply] = await self.connection.replies()
+            if not replies:
+                raise ConnectionFailedError("the connection closed")
+            for reply in replies:
+                if reply.sequence != self.sequence:
+                    continue
+                rows.extend(reply.rows)
+                if reply.error is not None:
+                    error: MyNodeError = reply.error.to_error()
+                    raise error
+                if reply.completion is not None:
+                    return rows
