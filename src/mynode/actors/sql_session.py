@@ -196,4 +196,5 @@ class SqlSessionActor:
             self._scope = statement
             if not outcome.is_answered:
                 self._raft.post(AbandonProposal(id_))
-            return await outcome.wait()
+            await outcome.arrived()
+        return await outcome.wait()
