@@ -44,7 +44,10 @@ class ReadSet:
         if self.ranges:
             last_low, last_high = self.ranges[-1]
             if last_low <= low and (last_high is None or low <= last_high):
-                self.ranges[-1] = (last_low, _further(last_high, high))
+                further = _further(last_high, high)
+                if further != last_high:
+                    self.ranges[-1] = (last_low, further)
+                    self._grow(0 if further is None else len(further))
                 return
         self.ranges.append((low, high))
         self._grow(len(low) + (0 if high is None else len(high)))
@@ -60,22 +63,22 @@ class ReadSet:
 
     def _coarsen(self) -> None:
         """Turn the set into disjoint ranges and join the closest neighbours until half of the bounds is free."""
-        ranges = coalesce([*self.ranges, *((key, key + b"\0") for key in self.keys)])
+        ranges = _coalesce([*self.ranges, *((key, key + b"\0") for key in self.keys)])
         while len(ranges) > 1 and (
-            size_bytes(ranges) > MAX_READ_SET_BYTES // 2 or len(ranges) > MAX_READ_SET_ITEMS // 2
+            _size_of(ranges) > MAX_READ_SET_BYTES // 2 or len(ranges) > MAX_READ_SET_ITEMS // 2
         ):
             ranges = _join_closest(ranges)
         self.keys = {}
         self.ranges = ranges
-        self._size_bytes = size_bytes(ranges)
+        self._size_bytes = _size_of(ranges)
 
 
-def size_bytes(ranges: list[KeyRange]) -> int:
+def _size_of(ranges: list[KeyRange]) -> int:
     """Upper bound of the encoded size."""
     return sum(len(low) + len(high or b"") + _ITEM_OVERHEAD_BYTES for low, high in ranges)
 
 
-def coalesce(ranges: Iterable[KeyRange]) -> list[KeyRange]:
+def _coalesce(ranges: Iterable[KeyRange]) -> list[KeyRange]:
     """The same keys as disjoint ranges in order, those that touch made one."""
     joined: list[KeyRange] = []
     for low, high in sorted(ranges, key=lambda item: item[0]):

@@ -123,18 +123,19 @@ class TreeReader:
     """What can be asked of a committed tree and, in the middle of an edit, of its editor alike.
 
     Attributes:
+        root: the topmost node; of a committed tree, no node below it ever changes.
         count: records, tombstones included.
     """
 
-    __slots__ = ("_root", "count")
+    __slots__ = ("count", "root")
 
     def __init__(self, root: Node, count: int) -> None:
-        self._root = root
+        self.root = root
         self.count = count
 
     def get(self, key: bytes) -> Record | None:
         """The record of `key`, which may be a tombstone; None if there is none."""
-        node = self._root
+        node = self.root
         while isinstance(node, Inner):
             node = node.children[bisect_right(node.separators, key)]
         keys = node.keys
@@ -150,13 +151,13 @@ class TreeReader:
         """
         if high is not None and low >= high:
             return 0
-        return _newest_in(self._root, low, high, 0)
+        return _newest_in(self.root, low, high, 0)
 
     def newest_exceeds(self, low: bytes, high: bytes | None, version: Version) -> bool:
         """Whether any record with low <= key < high is newer than `version`."""
         if high is not None and low >= high:
             return False
-        return _newest_in(self._root, low, high, version) > version
+        return _newest_in(self.root, low, high, version) > version
 
 
 def _newest_in(node: Node, low: bytes, high: bytes | None, at_least: Version) -> Version:
@@ -193,7 +194,7 @@ class Tree(TreeReader):
 
     def edit(self) -> TreeEditor:
         """An editor that starts from this tree and leaves it as it is."""
-        return TreeEditor(self._root, self.count)
+        return TreeEditor(self.root, self.count)
 
     def scan(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[tuple[bytes, Record]]:
         """All keys with low <= key < high (None: to the end) and their records, tombstones too, in key order."""
@@ -209,7 +210,7 @@ class Tree(TreeReader):
         """
         if high is not None and low >= high:
             return
-        stack: list[Iterator[Node]] = [iter((self._root,))]
+        stack: list[Iterator[Node]] = [iter((self.root,))]
         while stack:
             node = next(stack[-1], None)
             if node is None:
@@ -230,7 +231,7 @@ class Tree(TreeReader):
 
     def check_invariants(self) -> None:
         """Raise `InvariantViolation` if an invariant of the class does not hold; looks at every node."""
-        count, _ = _check_node(self._root, None, None, is_root=True)
+        count, _ = _check_node(self.root, None, None, is_root=True)
         invariant(count == self.count, f"the tree holds {count} records and says {self.count}")
 
 
@@ -251,14 +252,14 @@ class TreeEditor(TreeReader):
     def commit(self) -> Tree:
         """Freeze the edits into a tree. The editor may go on: it copies again what it touches next."""
         self._owner = object()
-        return Tree(self._root, self.count)
+        return Tree(self.root, self.count)
 
     def put(self, key: bytes, version: Version, value: bytes | None) -> None:
         """Set the record of `key`; None leaves a tombstone. A key's versions never go down."""
         owner = self._owner
-        node = self._root
+        node = self.root
         if node.owner is not owner:
-            node = self._root = node.copy(owner)
+            node = self.root = node.copy(owner)
         while isinstance(node, Inner):
             slot = bisect_right(node.separators, key)
             newest = node.newest
@@ -297,9 +298,9 @@ class TreeEditor(TreeReader):
     def _own_path(self, key: bytes) -> tuple[list[tuple[Inner, int]], Leaf]:
         """The way down to the leaf of `key`, each node made the editor's own: (inner, slot taken) pairs, the leaf."""
         owner = self._owner
-        node = self._root
+        node = self.root
         if node.owner is not owner:
-            node = self._root = node.copy(owner)
+            node = self.root = node.copy(owner)
         path: list[tuple[Inner, int]] = []
         while isinstance(node, Inner):
             slot = bisect_right(node.separators, key)
@@ -322,7 +323,7 @@ class TreeEditor(TreeReader):
             separator, right = node.split(at)
             if not path:
                 marks = [node.newest_version(), right.newest_version()]
-                self._root = Inner(self._owner, [separator], [node, right], marks)
+                self.root = Inner(self._owner, [separator], [node, right], marks)
                 return
             parent, slot = path.pop()
             parent.separators.insert(slot, separator)
@@ -340,10 +341,10 @@ class TreeEditor(TreeReader):
                 parent.newest[slot] = child.newest_version()
             if child.fill() < MIN_FILL:
                 self._refill(parent, max(slot - 1, 0))
-        root = self._root
+        root = self.root
         while isinstance(root, Inner) and len(root.children) == 1:
             root = root.children[0]
-        self._root = root
+        self.root = root
 
     def _refill(self, parent: Inner, slot: int) -> None:
         """Make one of children `slot` and `slot + 1`, or share evenly what they hold if that is too much for one."""
