@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
+from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.machine.commands import TransactionCommand, decode_command, encode_command
+from mynode.mvcc.readset import ReadSet
+
+COMMAND = TransactionCommand(
+    session=b"s" * 16,
+    sequence=3,
+    floor=7,
+    view=9,
+    reads=ReadSet({b"\x01t": None}, [(b"\x02a", b"\x02b"), (b"\x02x", None)]),
+    writes=((b"\x02a", b"v"), (b"\x02b", None)),
+    result=b"ok",
+)
+FIELDS = [
+    1,
+    b"s" * 16,
+    3,
+    7,
+    9,
+    [b"\x01t"],
+    [b"\x02a", b"\x02b", b"\x02x", None],
+    [b"\x02a", b"v", b"\x02b", None],
+    b"ok",
+]
+
+
+def test_the_encoding_is_the_documented_array() -> None:
+    assert msgpack.unpackb(encode_command(COMMAND)) == FIELDS
+    assert decode_command(encode_command(COMMAND)) == COMMAND
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, 2),
+        (1, b"short"),
+        (1, "s" * 16),
+        (2, 0),
+        (3, -1),
+        (4, -1),
+        (4, 1.0),
+        (5, ["text"]),
+        (5, [[b"nested"]]),
+        (6, [b"odd"]),
+        (6, [None, b"b"]),
+        (6, [b"a", 1]),
+        (7, [b"\x02odd"]),
+        (7, [b"\x02a", 1]),
+        (7, [b"\x02b", b"", b"\x02a", b""]),
+        (7, [b"\x02a", b"", b"\x02a", b""]),
+        (7, [b"", b""]),
+        (7, [b"\xf0\x01", b""]),
+        (8, None),
+    ],
+)
+def test_a_field_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:
+    fields: list[object] = list(FIELDS)
+    fields[place] = wrong
+    with pytest.raises(ProtocolViolationError):
+        decode_command(msgpack.packb(fields))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xc1", b"\x93\x01", b"\x91\x01", b"\x81\x80\x01", b"\xa2\xff\xff", b"\x01\x01"]
+)
+def test_bytes_that_are_no_command_are_a_protocol_violation(payload: bytes) -> None:
+    with pytest.raises(ProtocolViolationError):
+        decode_command(payload)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(st.none() | st.integers(0, 9) | st.binary(max_size=3), st.lists).map(msgpack.packb)
+)
+def test_garbage_never_raises_anything_else(payload: bytes) -> None:
+    with pytest.raises(ProtocolViolationError):
+        decode_command(payload)
+
+
+def test_a_command_over_the_limit_is_refused_by_its_sender() -> None:
+    with pytest.raises(ProgramLimitExceededError):
+        encode_command(replace(COMMAND, result=b"x" * MAX_TRANSACTION_BYTES))

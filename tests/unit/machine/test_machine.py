@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mynode.base.errors import InvariantViolation, OutcomeUnknownError
+from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.machine import Machine
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
+from mynode.mvcc.readset import ReadSet
+from mynode.mvcc.writeset import Write
+from mynode.raft.messages import Entry, EntryKind
+from mynode.storage.engine import MemoryEngine
+
+A, B, C = b"\x02a", b"\x02b", b"\x02c"
+
+
+def session(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def command(
+    *writes: Write, view: int = 0, of: int = 1, sequence: int = 1, reads: ReadSet | None = None
+) -> TransactionCommand:
+    return TransactionCommand(
+        session=session(of),
+        sequence=sequence,
+        floor=view,
+        view=view,
+        reads=reads or ReadSet(),
+        writes=writes,
+        result=b"result %d" % sequence,
+    )
+
+
+class Driver:
+    """A machine that is handed commands, or None for an entry without one; checks it after each batch."""
+
+    def __init__(self, *, max_outcomes: int = 100, retention_entries: int = 100) -> None:
+        self.engine = MemoryEngine()
+        self.machine = Machine(self.engine, max_outcomes=max_outcomes, retention_entries=retention_entries)
+
+    def apply(self, *commands: TransactionCommand | bytes | None) -> list[Outcome | None]:
+        entries = []
+        for index, item in enumerate(commands, self.machine.applied + 1):
+            payload = encode_command(item) if isinstance(item, TransactionCommand) else item or b""
+            entries.append(Entry(1, index, EntryKind.NOOP if item is None else EntryKind.COMMAND, b"", payload))
+        outcomes = self.machine.apply(entries)
+        self.machine.check_invariants()
+        return outcomes
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.machine.view().get(key)
+
+
+def test_a_transaction_writes_at_the_version_of_its_entry() -> None:
+    driver = Driver()
+    assert driver.apply(None, command((A, b"1"), (B, None))) == [None, Committed(2, b"result 1", replayed=False)]
+    view = driver.machine.view()
+    assert view.version == 2
+    assert view.tree.get(A) == (2, b"1")
+    assert view.tree.get(B) == (2, None)
+    assert driver.engine.applied_index == 2
+
+
+def test_a_view_taken_earlier_does_not_change() -> None:
+    driver = Driver()
+    driver.apply(command((A, b"1")))
+    view = driver.machine.view()
+    driver.apply(command((A, b"2"), sequence=2, view=1))
+    assert view.get(A) == b"1"
+    assert driver.get(A) == b"2"
+
+
+def test_entries_apply_in_order_and_once() -> None:
+    driver = Driver()
+    driver.apply(None, None)
+    for index in (2, 4):
+        with pytest.raises(InvariantViolation):
+            driver.machine.apply([Entry(1, index, EntryKind.NOOP, b"", b"")])
+
+
+def test_a_change_since_the_view_aborts_and_leaves_no_trace() -> None:
+    driver = Driver()
+    driver.apply(command((A, b"1")))
+    stale = command((B, b"2"), of=2, reads=ReadSet({A: None}))
+    assert driver.apply(stale) == [Conflicted(A)]
+    assert driver.get(B) is None
+    assert stored_outcome(driver.machine.view(), session(2), 1) is None
+    assert driver.apply(replace(stale, view=2)) == [Committed(3, b"result 1", replayed=False)]
+
+
+def test_validation_sees_earlier_entries_of_the_same_batch() -> None:
+    driver = Driver()
+    outcomes = driver.apply(
+        command((A, b"1"), of=1, reads=ReadSet({A: None})),
+        command((A, b"2"), of=2, reads=ReadSet({A: None})),
+        command((B, b"3"), of=3, reads=ReadSet(ranges=[(b"\x02", None)])),
+        command((C, b"4"), of=4, reads=ReadSet({C: None})),
+    )
+    assert outcomes == [
+        Committed(1, b"result 1", replayed=False),
+        Conflicted(A),
+        Conflicted(b"\x02"),
+        Committed(4, b"result 1", replayed=False),
+    ]
+
+
+def test_a_retry_returns_the_first_outcome_and_writes_nothing() -> None:
+    driver = Driver()
+    first = command((A, b"1"), reads=ReadSet({A: None}))
+    driver.apply(first)
+    driver.apply(command((A, b"2"), of=2))
+    assert driver.apply(first) == [Committed(1, b"result 1", replayed=True)]
+    assert driver.apply(replace(first, view=3, result=b"other")) == [Committed(1, b"result 1", replayed=True)]
+    assert driver.get(A) == b"2"
+    assert stored_outcome(driver.machine.view(), session(1), 1) == Committed(1, b"result 1", replayed=True)
+
+
+def test_a_retry_in_the_same_batch_is_found() -> None:
+    once = command((A, b"1"))
+    assert Driver().apply(once, once)[1] == Committed(1, b"result 1", replayed=True)
+
+
+def test_a_sequence_older_than_the_last_is_refused() -> None:
+    driver = Driver()
+    driver.apply(command((A, b"2"), sequence=2))
+    late = driver.apply(command((A, b"1"), sequence=1))[0]
+    assert isinstance(late, Refused)
+    assert late == stored_outcome(driver.machine.view(), session(1), 1)
+    assert late.sqlstate == "08P01"
+    assert driver.get(A) == b"2"
+    assert stored_outcome(driver.machine.view(), session(1), 3) is None
+
+
+def test_bytes_that_are_no_command_are_refused_and_skipped() -> None:
+    driver = Driver()
+    outcome, committed = driver.apply(b"garbage", command((A, b"1"), view=1))
+    assert isinstance(outcome, Refused)
+    assert committed == Committed(2, b"result 1", replayed=False)
+
+
+def test_a_view_from_the_future_is_refused() -> None:
+    assert isinstance(Driver().apply(command((A, b"1"), view=1))[0], Refused)
+
+
+def test_a_view_below_the_watermark_aborts() -> None:
+    driver = Driver(retention_entries=5)
+    driver.apply(*[None] * 6)
+    assert driver.apply(command((A, b"1"), view=1)) == [Conflicted(b"")]  # entry 7: the watermark is 2
+    assert driver.apply(command((A, b"1"), view=3)) == [Committed(8, b"result 1", replayed=False)]
+
+
+def test_a_tombstone_goes_once_no_acceptable_view_is_older() -> None:
+    driver = Driver(retention_entries=5)
+    driver.apply(command((A, b"1")), command((A, None), view=1, sequence=2))
+    driver.apply(*[None] * 4)
+    stale = command((B, b"x"), of=2, view=1, reads=ReadSet({A: None}))
+    assert driver.machine.view().tree.get(A) == (2, None)
+    assert driver.apply(stale) == [Conflicted(b"")]  # entry 7: the watermark is 2, and so the tombstone goes
+    assert driver.machine.view().tree.get(A) is None
+    assert driver.apply(replace(stale, view=3)) == [Committed(8, b"result 1", replayed=False)]
+
+
+def test_the_sessions_that_committed_longest_ago_are_forgotten_first() -> None:
+    driver = Driver(max_outcomes=2)
+    driver.apply(command(of=1), command(of=2), command(of=1, sequence=2), command(of=3))
+    view = driver.machine.view()
+    assert stored_outcome(view, session(2), 1) is None
+    assert stored_outcome(view, session(1), 2) == Committed(3, b"result 2", replayed=True)
+    assert stored_outcome(view, session(3), 1) == Committed(4, b"result 1", replayed=True)
+    assert driver.machine.status().outcomes == 2
+    assert driver.machine.status().horizon == 2
+
+
+def test_a_statement_that_may_have_been_forgotten_is_refused() -> None:
+    driver = Driver(max_outcomes=2)
+    first = command((A, b"1"), of=1)  # floor 0: the client knew nothing when it sent it
+    driver.apply(first, command((A, b"2"), of=2, view=0), command(of=3))
+    refused = driver.apply(replace(first, view=3))[0]
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.to_error(), OutcomeUnknownError)
+    assert driver.get(A) == b"2"
+
+
+def test_a_new_session_that_knows_the_present_is_not_refused() -> None:
+    driver = Driver(max_outcomes=2)
+    for number in range(1, 9):
+        outcome = driver.apply(command(of=number, view=driver.machine.applied))[0]
+        assert outcome == Committed(number, b"result 1", replayed=False)
+
+
+def test_a_machine_goes_on_from_its_engine() -> None:
+    driver = Driver(max_outcomes=2)
+    driver.apply(command((A, b"1"), of=1), command((A, None), of=2, view=1), command(of=3))
+    again = Machine(driver.engine, max_outcomes=2, retention_entries=100)
+    assert again.status() == driver.machine.status()
+    assert again.view() == driver.machine.view()
+
+
+def test_the_status_counts() -> None:
+    driver = Driver(retention_entries=2)
+    driver.apply(command((A, b"1"), (B, b"2")), command((A, None), of=2, view=1), None)
+    status = driver.machine.status()
+    assert (status.applied, status.watermark, status.records) == (3, 1, 4)
+    assert (status.tombstones, status.outcomes, status.horizon) == (1, 2, 0)
