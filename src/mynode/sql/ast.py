@@ -68,7 +68,10 @@ class BooleanLiteral:
 
 @dataclass(frozen=True, slots=True)
 class IntegerLiteral:
-    """Digits only; never negative (a sign is a `Unary`), and of any size: the binder checks the range."""
+    """An integer of 64 bits, written in any base. A minus before a number is part of it: `- 1` is one literal.
+
+    A larger one is a `DecimalLiteral`, as in PostgreSQL.
+    """
 
     value: int
     position: int = field(compare=False)
@@ -76,7 +79,9 @@ class IntegerLiteral:
 
 @dataclass(frozen=True, slots=True)
 class DecimalLiteral:
-    """A number with a point or an exponent, as written (`1.50`, `1e10`), so that no digit is lost."""
+    """A number with a point or an exponent (`-1.50`, `1e10`), or too large for 64 bits: as written, so that no digit is
+    lost. `float` and `Decimal` take `text` as it is.
+    """
 
     text: str
     position: int = field(compare=False)
@@ -478,10 +483,11 @@ class CreateTable:
 
 @dataclass(frozen=True, slots=True)
 class DropTable:
-    """`DROP TABLE [IF EXISTS] tables`."""
+    """`DROP TABLE [IF EXISTS] tables [CASCADE | RESTRICT]`."""
 
     tables: tuple[TableName, ...]
     if_exists: bool
+    cascade: bool
     position: int = field(compare=False)
 
 

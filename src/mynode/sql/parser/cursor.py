@@ -1,0 +1,163 @@
+"""The place in the statement that the parser has reached."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from mynode.base.errors import (
+    FeatureNotSupportedError,
+    ProgramLimitExceededError,
+    SqlSyntaxError,
+    StatementTooComplexError,
+    UndefinedParameterError,
+)
+from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS
+from mynode.sql.keywords import TABLE_OR_COLUMN_NAMES
+from mynode.sql.tokens import END, IDENTIFIER, Token, tokenize
+
+_NAMES: Final = TABLE_OR_COLUMN_NAMES | {IDENTIFIER}
+_LONGEST_WORD_SHOWN: Final = 40
+_LIKENESS: Final = 0.65
+"""How like a keyword a word must be (difflib's ratio) to be taken for a slip of it: STE of SET is."""
+
+
+class Cursor:
+    """The current token, one of look-ahead, and what was expected in vain at the current one.
+
+    Attributes:
+        token: the current token; END at the end, which `advance` never leaves.
+        symbol: `token.symbol`, an attribute of its own because the parser looks at it all the time.
+        following: the token after `token`.
+        depth: expressions open around the current token; at most MAX_NESTING.
+        height: of the tallest expression parsed since the innermost open one began. Both together bound the tree:
+            `depth` what nests to the right and in parentheses, `height` what leans to the left (`1 + 1 + 1 ...`).
+    """
+
+    __slots__ = (
+        "_expected",
+        "_parameter_style",
+        "_parameters",
+        "_previous",
+        "_tokens",
+        "depth",
+        "following",
+        "height",
+        "symbol",
+        "token",
+    )
+
+    def __init__(self, text: str) -> None:
+        self._tokens = tokenize(text)
+        self.token: Token = next(self._tokens)
+        self.symbol: str = self.token.symbol
+        self.following: Token = next(self._tokens, self.token)
+        self._previous: Token = self.token
+        self._expected: list[str] = []
+        self._parameter_style = ""
+        self._parameters = 0
+        self.depth = 0
+        self.height = 0
+
+    # --- moving -----------------------------------------------------------------------------------------------------
+
+    def advance(self) -> Token:
+        """Take the current token."""
+        self._previous = taken = self.token
+        self.token = following = self.following
+        self.symbol = following.symbol
+        self.following = next(self._tokens, following)
+        if self._expected:
+            self._expected.clear()
+        return taken
+
+    def accept(self, symbol: str) -> bool:
+        """Take the current token if it is `symbol`, and say whether it was."""
+        if self.symbol == symbol:
+            self.advance()
+            return True
+        self._expected.append(symbol)
+        return False
+
+    def expect(self, symbol: str) -> Token:
+        """Take the current token, which must be `symbol`."""
+        if self.symbol != symbol:
+            raise self.error(symbol)
+        return self.advance()
+
+    def accept_words(self, first: str, *rest: str) -> bool:
+        """Take `first` and the words that must come with it, as ORDER BY, if `first` is here."""
+        if self.symbol != first:
+            self._expected.append(" ".join((first, *rest)))
+            return False
+        self.advance()
+        for word in rest:
+            self.expect(word)
+        return True
+
+    def at_name(self) -> bool:
+        """Whether the current token can name a table, a column or an alias."""
+        return self.symbol in _NAMES
+
+    def name(self, what: str) -> Token:
+        """Take the name of a table, a column or an alias. `what` names it in an error, as `a table name`."""
+        if self.symbol not in _NAMES:
+            raise self.error(what)
+        return self.advance()
+
+    def parameter(self) -> int:
+        """Take a parameter and give its number, from 1."""
+        token = self.advance()
+        style = token.text[0]
+        if style != (self._parameter_style or style):
+            raise SqlSyntaxError("a statement cannot mix ? and $1 parameters", position=token.position)
+        self._parameter_style = style
+        self._parameters += 1
+        digits = token.value.lstrip("0")
+        if style == "$" and not digits:
+            raise UndefinedParameterError(f"there is no parameter {token.text[:10]}", position=token.position)
+        number = self._parameters if style == "?" else int(digits[:6])
+        if number > MAX_PARAMETERS:
+            raise ProgramLimitExceededError(
+                f"a statement can have at most {MAX_PARAMETERS:,} parameters", position=token.position
+            )
+        return number
+
+    # --- errors -----------------------------------------------------------------------------------------------------
+
+    def error(self, *expected: str, hint: str | None = None) -> SqlSyntaxError:
+        """The current token cannot stand here; `expected` or what was tried in vain could."""
+        token = self.token
+        wanted = list(dict.fromkeys((*self._expected, *expected)))
+        if hint is None and wanted:
+            hint = f"expected {_join(wanted)}"
+            meant = self._meant(wanted)
+            if meant:
+                hint = f"did you mean {meant}? {hint}"
+        shown = token.text if len(token.text) <= _LONGEST_WORD_SHOWN else token.text[:_LONGEST_WORD_SHOWN] + "..."
+        near = "at end of input" if token.symbol == END else f'at or near "{shown}"'
+        return SqlSyntaxError(f"syntax error {near}", position=token.position, hint=hint)
+
+    def _meant(self, wanted: list[str]) -> str | None:
+        """The wanted keyword that the current word, or the one before (taken for an alias), is a slip of."""
+        keywords = [phrase.split()[0] for phrase in wanted if phrase.isupper()]
+        for token in (self.token, self._previous):
+            if token.symbol == IDENTIFIER and token.text[0] != '"':
+                for match in get_close_matches(token.value.upper(), keywords, n=1, cutoff=_LIKENESS):
+                    return match
+        return None
+
+    def unsupported(self, what: str) -> FeatureNotSupportedError:
+        """The current token begins something that is SQL but not built yet; `what` ends with `is` or `are`."""
+        return FeatureNotSupportedError(f"{what} not supported yet", position=self.token.position)
+
+    def too_complex(self) -> StatementTooComplexError:
+        """The expression at the current token is one too deep."""
+        return StatementTooComplexError(
+            f"the statement is nested more than {MAX_NESTING} deep", position=self.token.position
+        )
+
+
+def _join(wanted: list[str]) -> str:
+    shown = [f'"{symbol}"' if not symbol[0].isalpha() else symbol for symbol in wanted]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

@@ -1,0 +1,102 @@
+"""Names of tables, columns and types."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mynode.base.errors import SqlSyntaxError
+from mynode.sql import ast
+from mynode.sql.keywords import FUNCTION_ONLY, UNRESERVED
+from mynode.sql.parser.cursor import Cursor
+from mynode.sql.tokens import IDENTIFIER, INTEGER
+
+_TYPE_NAMES: Final = UNRESERVED | FUNCTION_ONLY | {IDENTIFIER, "INTERVAL"}
+_SECOND_WORDS: Final = frozenset({("double", "PRECISION"), ("character", "VARYING"), ("char", "VARYING")})
+_TIMES: Final = frozenset({"time", "timestamp"})
+_MAX_ARGUMENT_DIGITS: Final = 9
+
+
+def parse_column(cursor: Cursor) -> ast.Identifier:
+    token = cursor.name("a column name")
+    return ast.Identifier(token.value, token.position)
+
+
+def parse_columns(cursor: Cursor) -> tuple[ast.Identifier, ...]:
+    """`(name, ...)`."""
+    cursor.expect("(")
+    columns = [parse_column(cursor)]
+    while cursor.accept(","):
+        columns.append(parse_column(cursor))
+    cursor.expect(")")
+    return tuple(columns)
+
+
+def parse_table(cursor: Cursor) -> ast.TableName:
+    """`name` or `schema.name`."""
+    first = cursor.name("a table name")
+    if cursor.symbol != ".":
+        return ast.TableName(None, first.value, first.position)
+    cursor.advance()
+    second = cursor.name("a table name")
+    if cursor.symbol == ".":
+        raise cursor.unsupported("names with more than two parts are")
+    return ast.TableName(first.value, second.value, first.position)
+
+
+def parse_alias(cursor: Cursor, *, before_set: bool = False) -> str | None:
+    """`[AS] alias` of a table, if there is one.
+
+    Args:
+        before_set: the word SET comes next, as in UPDATE, and is no alias.
+    """
+    if cursor.accept("AS"):
+        alias = cursor.name("an alias").value
+    elif cursor.at_name() and not (before_set and cursor.symbol == "SET"):
+        alias = cursor.advance().value
+    else:
+        return None
+    if cursor.symbol == "(":
+        raise cursor.unsupported("aliases of a table's columns are")
+    return alias
+
+
+def parse_named_table(cursor: Cursor, *, before_set: bool = False) -> ast.NamedTable:
+    """`table [[AS] alias]`."""
+    table = parse_table(cursor)
+    return ast.NamedTable(table, parse_alias(cursor, before_set=before_set), table.position)
+
+
+def parse_type(cursor: Cursor) -> ast.TypeName:
+    """`name [(numbers)]`, where `name` may have several words."""
+    if cursor.symbol not in _TYPE_NAMES:
+        raise cursor.error("a type")
+    token = cursor.advance()
+    name = token.value
+    if (name, cursor.symbol) in _SECOND_WORDS:
+        name += f" {cursor.advance().value}"
+    arguments = _type_arguments(cursor)
+    if name in _TIMES and cursor.symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME":
+        name += f" {cursor.advance().value} time zone"
+        cursor.expect("TIME")
+        cursor.expect("ZONE")
+    if cursor.symbol in ("[", "ARRAY"):
+        raise cursor.unsupported("arrays are")
+    return ast.TypeName(name, arguments, token.position)
+
+
+def _type_arguments(cursor: Cursor) -> tuple[int, ...]:
+    if cursor.symbol != "(":
+        return ()
+    cursor.advance()
+    arguments = [_type_argument(cursor)]
+    while cursor.accept(","):
+        arguments.append(_type_argument(cursor))
+    cursor.expect(")")
+    return tuple(arguments)
+
+
+def _type_argument(cursor: Cursor) -> int:
+    token = cursor.expect(INTEGER)
+    if len(token.value) > _MAX_ARGUMENT_DIGITS:
+        raise SqlSyntaxError("a number after a type is too large", position=token.position)
+    return int(token.value)

@@ -1,0 +1,110 @@
+"""The first word of a statement decides who parses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mynode.base.errors import SqlError
+from mynode.sql import ast
+from mynode.sql.parser.cursor import Cursor
+from mynode.sql.parser.ddl import parse_create, parse_drop
+from mynode.sql.parser.dml import parse_delete, parse_insert, parse_update
+from mynode.sql.parser.queries import parse_query
+
+
+def parse_statement(cursor: Cursor) -> ast.Statement:
+    """One statement, without the semicolon after it."""
+    parse = _STATEMENTS.get(cursor.symbol)
+    if parse is None:
+        raise _unknown_statement(cursor)
+    return parse(cursor)
+
+
+def _unknown_statement(cursor: Cursor) -> SqlError:
+    if cursor.symbol in _LATER:
+        return cursor.unsupported(f"{cursor.symbol} is")
+    return cursor.error(*_SHOWN)
+
+
+def _parse_begin(cursor: Cursor) -> ast.Begin:
+    token = cursor.advance()
+    if token.symbol == "START":
+        cursor.expect("TRANSACTION")
+    else:
+        _skip_transaction_word(cursor)
+    return ast.Begin(token.position)
+
+
+def _parse_commit(cursor: Cursor) -> ast.Commit:
+    position = cursor.advance().position
+    _skip_transaction_word(cursor)
+    return ast.Commit(position)
+
+
+def _parse_rollback(cursor: Cursor) -> ast.Rollback:
+    position = cursor.advance().position
+    _skip_transaction_word(cursor)
+    if cursor.symbol == "TO":
+        raise cursor.unsupported("savepoints are")
+    return ast.Rollback(position)
+
+
+def _skip_transaction_word(cursor: Cursor) -> None:
+    if not cursor.accept("WORK"):
+        cursor.accept("TRANSACTION")
+
+
+def _parse_explain(cursor: Cursor) -> ast.Explain:
+    position = cursor.advance().position
+    if cursor.symbol in ("ANALYZE", "ANALYSE", "VERBOSE"):
+        raise cursor.unsupported(f"EXPLAIN {cursor.symbol} is")
+    if cursor.symbol == "(" and cursor.following.symbol != "SELECT":
+        raise cursor.unsupported("options of EXPLAIN are")
+    parse = _EXPLAINABLE.get(cursor.symbol)
+    if parse is None:
+        raise cursor.error(*(word for word in _SHOWN if word in _EXPLAINABLE))
+    return ast.Explain(parse(cursor), position)
+
+
+_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.ExplainableStatement]]] = {
+    "SELECT": parse_query,
+    "VALUES": parse_query,
+    "WITH": parse_query,
+    "(": parse_query,
+    "TABLE": parse_query,
+    "INSERT": parse_insert,
+    "UPDATE": parse_update,
+    "DELETE": parse_delete,
+}
+_STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
+    **_EXPLAINABLE,
+    "CREATE": parse_create,
+    "DROP": parse_drop,
+    "BEGIN": _parse_begin,
+    "START": _parse_begin,
+    "COMMIT": _parse_commit,
+    "END": _parse_commit,
+    "ROLLBACK": _parse_rollback,
+    "ABORT": _parse_rollback,
+    "EXPLAIN": _parse_explain,
+}
+_SHOWN: Final = (
+    "SELECT",
+    "VALUES",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "EXPLAIN",
+)
+"""What a hint offers: without synonyms and what is not built yet."""
+_LATER: Final = (
+    *("ALTER", "ANALYZE", "DEALLOCATE", "EXECUTE", "GRANT", "PREPARE", "RELEASE"),
+    *("RESET", "SAVEPOINT", "SET", "SHOW", "TRUNCATE"),
+)
+"""Statements of PostgreSQL that are not built yet."""
