@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -24,6 +24,9 @@ from mynode.base.errors import (
     MyNodeError,
     NoQuorumError,
 )
+
+DEFAULT_ADDRESSES = ",".join(f"127.0.0.1:{port}" for port in range(9601, 9606))
+OutputFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -116,6 +119,12 @@ def node(
     run_node_process(load_config(config), follow_stdin=follow_stdin)
 
 
+_Addresses: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="HOST:PORT", help="The nodes; by default 127.0.0.1:9601 to :9605.", show_default=False),
+]
+
+
 @app.command()
 def cluster(
     nodes: Annotated[int, typer.Option(help="How many nodes; an odd number is best.")] = 5,
@@ -126,3 +135,39 @@ def cluster(
     from mynode.cluster.local import run_local_cluster
 
     run_local_cluster(nodes, base_port, data_dir)
+
+
+@app.command()
+def sql(
+    addresses: _Addresses = None,
+    command: Annotated[str | None, typer.Option("--command", "-c", help="Run these statements and exit.")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="Run the statements of a file (-: stdin).")] = None,
+    output_format: Annotated[OutputFormat, typer.Option("--format", help="How results are shown.")] = "table",
+    embedded: Annotated[
+        Path | None, typer.Option(help="No cluster: one node inside, its data in this directory.")
+    ] = None,
+    keep_going: Annotated[bool, typer.Option(help="Go on after a failed statement of a file.")] = False,
+) -> None:
+    """Open the SQL shell, or run statements from -c, -f or standard input."""
+    from mynode.shell.main import ShellOptions, run_shell
+
+    if embedded is not None and addresses:
+        raise ConfigError("--embedded and addresses exclude each other")
+    options = ShellOptions(_joined(addresses), embedded, command, file, output_format, keep_going)
+    raise typer.Exit(run_shell(options))
+
+
+@app.command()
+def status(
+    addresses: _Addresses = None,
+    output_format: Annotated[Literal["table", "json"], typer.Option("--format", help="How it is shown.")] = "table",
+) -> None:
+    """Show every node: role, term, leader, indexes, lag, sizes."""
+    from mynode.cluster.report import show_status
+
+    raise typer.Exit(show_status(_joined(addresses), as_json=output_format == "json"))
+
+
+def _joined(addresses: list[str] | None) -> str:
+    """The addresses, given apart or with commas, as the client takes them."""
+    return ",".join(addresses) if addresses else DEFAULT_ADDRESSES

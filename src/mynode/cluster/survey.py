@@ -9,6 +9,7 @@ import trio
 from mynode.base.address import Address
 from mynode.base.ids import NodeId
 from mynode.client.status import StatusReport
+from mynode.raft.effects import Role
 from mynode.trio import connect
 
 _POLL_INTERVAL_S = 0.1
@@ -35,8 +36,8 @@ def agreed_leader(reports: Sequence[StatusReport]) -> NodeId | None:
     statuses = [report.status for report in reports if report.status is not None]
     for candidate in statuses:
         followers = [
-            status for status in statuses if (status.leader, status.term) == (candidate.node_id, candidate.term)
+            status for status in statuses if (status.leader_id, status.term) == (candidate.node_id, candidate.term)
         ]
-        if candidate.role == "leader" and 2 * len(followers) > len(reports):
+        if candidate.role is Role.LEADER and 2 * len(followers) > len(reports):
             return candidate.node_id
     return None

@@ -148,8 +148,8 @@ class RealCluster:
                 reports = dict(zip(self.node_ids, await self.status(), strict=True))
                 statuses = [reports[node_id].status for node_id in self.running]
                 known = [status for status in statuses if status is not None]
-                commit = max((status.commit for status in known), default=0)
-                if len(known) == len(statuses) and all(status.applied >= commit for status in known):
+                commit = max((status.commit_index for status in known), default=0)
+                if len(known) == len(statuses) and all(status.applied_index >= commit for status in known):
                     return
                 await trio.sleep(0.05)
 

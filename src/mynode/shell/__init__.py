@@ -1,0 +1,3 @@
+"""`mynode sql`: the shell. It runs statements through the Trio client and shows results and errors to a person or a
+program.
+"""

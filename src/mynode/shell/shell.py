@@ -1,0 +1,116 @@
+"""The shell without its input: runs statements and commands, one at a time, and shows what they return."""
+
+from __future__ import annotations
+
+import trio
+from trio_util import wait_any
+
+from mynode.base.errors import ConnectionFailedError, MyNodeError, QueryCanceledError
+from mynode.client.client import Client
+from mynode.client.result import Result
+from mynode.shell.commands import run_command
+from mynode.shell.printer import Printer
+from mynode.sql.tokens import split_statements
+
+
+class Shell:
+    """One SQL session and how it is shown.
+
+    Attributes:
+        is_done: `\\q` was read.
+        shows_timing: say after each statement how long it took.
+        failure: the last error shown, or None.
+        last_tag: the last statement's command tag.
+    """
+
+    def __init__(self, client: Client, printer: Printer) -> None:
+        self.client = client
+        self.session = client.session()
+        self.printer = printer
+        self.is_done = False
+        self.shows_timing = False
+        self.failure: MyNodeError | None = None
+        self.last_tag = ""
+        self._running: trio.CancelScope | None = None
+        self._has_contact = False
+
+    def cancel(self) -> None:
+        """Stop the statement that runs, if one does."""
+        if self._running is not None:
+            self._running.cancel()
+
+    async def run(self, text: str, *, keeps_going: bool = False) -> bool:
+        """Run a command, or the statements in `text`; whether all went well. The first failure ends it, unless told."""
+        if text.lstrip().startswith("\\"):
+            return await self._guarded(text, command=True)
+        went_well = True
+        for sql in split_statements(text):
+            went_well &= await self._guarded(sql, command=False)
+            if not went_well and not keeps_going:
+                break
+        return went_well
+
+    async def _guarded(self, text: str, *, command: bool) -> bool:
+        """Run one command or statement and show its result or its error."""
+        started = trio.current_time()
+        with trio.CancelScope() as scope:
+            self._running = scope
+            try:
+                if command:
+                    await run_command(self, text)
+                else:
+                    result = await self._execute(text)
+                    self.last_tag = result.tag
+                    self.printer.result(result)
+            except MyNodeError as error:
+                return self._failed(error, "" if command else text)
+            finally:
+                self._running = None
+            if self.shows_timing and not command:
+                self.printer.note(f"Time: {1000 * (trio.current_time() - started):.3f} ms")
+            return True
+        return self._failed(QueryCanceledError("canceling statement due to user request"), "")
+
+    def _failed(self, error: MyNodeError, sql: str) -> bool:
+        self.failure = error
+        self.printer.error(error, sql)
+        return False
+
+    async def _execute(self, sql: str) -> Result:
+        """Run one statement. Until a first answer came, find out beside it whether any node is there at all.
+
+        The client patiently tries all nodes until the statement's deadline, which is right for a cluster that just
+        lost a node and wrong for an address that was mistyped.
+        """
+        if self._has_contact:
+            return await self.session.execute(sql)
+        outcomes: list[Result | MyNodeError] = []
+
+        async def run() -> None:
+            try:
+                outcomes.append(await self.session.execute(sql))
+            except MyNodeError as error:
+                outcomes.append(error)
+
+        async def look_for_nodes() -> None:
+            try:
+                await self.require_contact()
+            except ConnectionFailedError as error:
+                outcomes.append(error)
+            else:
+                await trio.sleep_forever()
+
+        await wait_any(run, look_for_nodes)
+        if isinstance(outcomes[0], MyNodeError):
+            raise outcomes[0]
+        self._has_contact = True
+        return outcomes[0]
+
+    async def require_contact(self) -> int:
+        """Ask every node for its status; how many answer. Raises `ConnectionFailedError` if none does."""
+        reports = await self.client.status()
+        answering = sum(report.status is not None for report in reports)
+        if not answering:
+            raise ConnectionFailedError(f"no node answers at {', '.join(report.address for report in reports)}")
+        self._has_contact = True
+        return answering
