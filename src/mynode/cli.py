@@ -168,6 +168,24 @@ def status(
     raise typer.Exit(show_status(_joined(addresses), as_json=output_format == "json"))
 
 
+@app.command()
+def bench(
+    workload: Annotated[str, typer.Argument(help="read: look-ups by primary key; write: inserts of single rows.")],
+    addresses: _Addresses = None,
+    workers: Annotated[int, typer.Option(help="Items under way at the same time.")] = 16,
+    seconds: Annotated[float | None, typer.Option(help="Run for so long; 10 if --count is not given.")] = None,
+    count: Annotated[int | None, typer.Option(help="Run until so many items succeeded.")] = None,
+    output_format: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="How figures are shown.")
+    ] = "table",
+) -> None:
+    """Measure a running cluster, and check what it kept."""
+    from mynode.bench.main import BenchOptions, run_bench
+
+    options = BenchOptions(workload, _joined(addresses), workers, seconds, count, output_format == "json")
+    raise typer.Exit(run_bench(options))
+
+
 def _joined(addresses: list[str] | None) -> str:
     """The addresses, given apart or with commas, as the client takes them."""
     return ",".join(addresses) if addresses else DEFAULT_ADDRESSES
