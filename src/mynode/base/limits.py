@@ -42,6 +42,16 @@ MAX_REQUEST_FRAME_BYTES: Final = 16 * MIB
 """One gRPC message from a client or a peer."""
 MAX_REPLY_FRAME_BYTES: Final = 1 * MIB
 """The server packs waiting replies into one message up to about this size."""
+MAX_EXECUTE_ROWS: Final = 10_000
+"""Rows of a result that the unary `Execute` returns in one message; more is an error that points to the stream."""
+MAX_EXECUTE_BYTES: Final = 3 * MIB
+"""About the size of such a result; clients of gRPC refuse messages over 4 MiB unless told otherwise."""
+MAX_CONNECTIONS: Final = 1_024
+"""Open connections on the node's port, of clients and peers; more are refused."""
+MAX_UNSENT_BYTES: Final = 16 * MIB
+"""What one connection may hold unsent; a peer that keeps sending beyond that without reading is cut off."""
+KEEPALIVE_S: Final = 4
+"""A connection is pinged after this long a silence, and closed after three times that."""
 SESSION_INBOX: Final = 4
 """Requests of one session that may wait (it works on one at a time): a statement, its cancel, the close."""
 CONNECTION_OUTBOX_REPLIES: Final = 128
@@ -50,10 +60,13 @@ SESSION_IDLE_TIMEOUT_S: Final = 600
 DEFAULT_STATEMENT_TIMEOUT_S: Final = 30
 
 # --- replicated state -----------------------------------------------------------------------------------------------
+# These decide what entries do: all nodes must have the same, and a change of one is a change of the state machine.
 MAX_OUTCOMES: Final = 100_000
 """Sessions whose last outcome the replicated outcome table keeps."""
 RETENTION_ENTRIES: Final = 100_000
 """Tombstones newer than the applied index minus this stay; a transaction on an older view aborts."""
+TOMBSTONES_PER_ENTRY: Final = 32
+"""Most tombstones that applying one entry takes out, so that the echo of one huge delete does not stall a later one."""
 
 # --- Raft -----------------------------------------------------------------------------------------------------------
 TICK_MS: Final = 50

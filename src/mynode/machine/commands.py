@@ -124,7 +124,7 @@ def decode_command(payload: bytes) -> Command:
             and _are_ranges(ranges)
             and _are_writes(writes)
         ):
-            reads = ReadSet(dict.fromkeys(keys), list(_pairs(ranges)) if ranges else [])
+            reads = ReadSet(dict.fromkeys(keys), list(_pairs(ranges)))
             return TransactionCommand(session, sequence, floor, view, reads, _pairs(writes), result)
     raise ProtocolViolationError("a command has no known tag and form")
 
@@ -137,24 +137,15 @@ def _are_bytes(items: Sequence[object]) -> TypeGuard[list[bytes]]:
     return _BYTES_ONLY.issuperset(map(type, items))
 
 
-def _are_pairs(flat: list[object]) -> bool:
-    return len(flat) % 2 == 0 and _are_bytes(flat[::2]) and _BYTES_OR_NIL.issuperset(map(type, flat[1::2]))
-
-
 def _are_ranges(flat: list[object]) -> TypeGuard[list[bytes]]:
-    return not flat or _are_pairs(flat)
+    lows, highs = flat[::2], flat[1::2]
+    return len(lows) == len(highs) and _are_bytes(lows) and _BYTES_OR_NIL.issuperset(map(type, highs))
 
 
 def _are_writes(flat: list[object]) -> TypeGuard[list[bytes]]:
-    """Pairs with keys in strictly ascending order, none of which is the machine's own."""
-    if not flat:
-        return True
-    if not _are_pairs(flat):
+    """Keys in strictly ascending order, none of which is the machine's own, each with a value or nil."""
+    keys, values = flat[::2], flat[1::2]
+    if not (len(keys) == len(values) and _are_bytes(keys) and _BYTES_OR_NIL.issuperset(map(type, values))):
         return False
-    keys = flat[::2]
-    return (
-        _are_bytes(keys)
-        and keys[0] >= keyspace.CATALOG
-        and keys[-1] < keyspace.MACHINE
-        and all(map(lt, keys, keys[1:]))
-    )
+    in_bounds = not keys or (keys[0] >= keyspace.CATALOG and keys[-1] < keyspace.MACHINE)
+    return in_bounds and all(map(lt, keys, keys[1:]))

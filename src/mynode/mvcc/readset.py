@@ -64,9 +64,7 @@ class ReadSet:
     def _coarsen(self) -> None:
         """Turn the set into disjoint ranges and join the closest neighbours until half of the bounds is free."""
         ranges = _coalesce([*self.ranges, *((key, key + b"\0") for key in self.keys)])
-        while len(ranges) > 1 and (
-            _size_of(ranges) > MAX_READ_SET_BYTES // 2 or len(ranges) > MAX_READ_SET_ITEMS // 2
-        ):
+        while len(ranges) > 1 and (_size_of(ranges) > MAX_READ_SET_BYTES // 2 or len(ranges) > MAX_READ_SET_ITEMS // 2):
             ranges = _join_closest(ranges)
         self.keys = {}
         self.ranges = ranges

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
 
 from mynode.base.ids import Version
 from mynode.base.invariant import invariant
+from mynode.base.limits import TOMBSTONES_PER_ENTRY
 from mynode.mvcc import keyspace
 from mynode.mvcc.writeset import Write
 from mynode.storage.tree import Tree, TreeEditor
-
-COLLECTED_PER_ENTRY: Final = 32
-"""Most tombstones that one entry takes out, so that the echo of one huge delete does not stall an entry later on. All
-nodes must agree on it."""
 
 
 class Tombstones:
@@ -49,9 +45,9 @@ class Tombstones:
                 versions[key] = version
 
     def collect(self, editor: TreeEditor, watermark: Version) -> None:
-        """Take tombstones of versions up to `watermark` out of the tree, `COLLECTED_PER_ENTRY` at most."""
+        """Take tombstones of versions up to `watermark` out of the tree, `limits.TOMBSTONES_PER_ENTRY` at most."""
         versions = self._versions
-        for _ in range(min(COLLECTED_PER_ENTRY, len(versions))):
+        for _ in range(min(TOMBSTONES_PER_ENTRY, len(versions))):
             key, version = next(iter(versions.items()))
             if version > watermark:
                 return

@@ -166,12 +166,10 @@ def _newest_in(node: Node, low: bytes, high: bytes | None, at_least: Version) ->
         first = bisect_left(node.keys, low)
         end = len(node.keys) if high is None else bisect_left(node.keys, high)
         return max(at_least, max(map(_version_of, node.records[first:end]), default=0))
-    newest = at_least
     first = bisect_right(node.separators, low)
     last = len(node.separators) if high is None else bisect_left(node.separators, high)
-    for mark in node.newest[first + 1 : last]:  # children between the two edges are wholly inside: marks are exact
-        if mark > newest:
-            newest = mark
+    # The children between the two edges lie wholly inside the range, so that their marks are the answer.
+    newest = max(at_least, max(node.newest[first + 1 : last], default=0))
     for edge in {first, last}:
         if node.newest[edge] > newest:
             newest = _newest_in(node.children[edge], low, high, newest)

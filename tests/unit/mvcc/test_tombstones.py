@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from mynode.base.limits import TOMBSTONES_PER_ENTRY
 from mynode.mvcc import keyspace
-from mynode.mvcc.tombstones import COLLECTED_PER_ENTRY, Tombstones
+from mynode.mvcc.tombstones import Tombstones
 from mynode.mvcc.writeset import Write
 from mynode.storage.tree import Tree, TreeEditor
 
@@ -63,7 +64,7 @@ def test_tombstones_of_the_catalog_stay() -> None:
 
 def test_the_echo_of_a_huge_delete_is_spread_over_entries() -> None:
     followed = Followed()
-    followed.write(1, *((row(number), None) for number in range(COLLECTED_PER_ENTRY + 5)))
+    followed.write(1, *((row(number), None) for number in range(TOMBSTONES_PER_ENTRY + 5)))
     followed.collect(1)
     assert len(followed.tombstones) == 5
     followed.collect(1)
