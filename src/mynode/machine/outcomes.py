@@ -73,9 +73,23 @@ _FORGOTTEN: Final = Refused.of(
 )
 
 
-def stored_outcome(view: ReadView, session: SessionId, sequence: int) -> Committed | Refused | None:
-    """What became of a session's command, for a retry: None if nothing is stored that answers it."""
+def stored_outcome(
+    view: ReadView, session: SessionId, sequence: int, *, floor: Version | None = None
+) -> Committed | Refused | None:
+    """What became of a session's command as of `view`, for a retry: None if nothing is stored that answers it.
+
+    With `floor` (see `OutcomeTable`), a command that may have been applied and forgotten is refused here as it would be
+    if it were proposed. Whoever is about to answer a retry without a proposal asks for that: an error such as a
+    violated key may come from the forgotten first attempt.
+    """
+    if floor is not None and floor < _horizon(view.tree) and view.tree.get(_SESSIONS + session) is None:
+        return _FORGOTTEN
     return _look_up(view.tree, session, sequence)
+
+
+def _horizon(tree: TreeReader) -> Version:
+    record = tree.get(_HORIZON_KEY)
+    return 0 if record is None or record[1] is None else int.from_bytes(record[1], "big")
 
 
 def _look_up(tree: TreeReader, session: SessionId, sequence: int) -> Committed | Refused | None:
@@ -109,8 +123,7 @@ class OutcomeTable:
         self._capacity = capacity
         found = sorted((version, key[len(_SESSIONS) :]) for key, (version, _) in tree.scan(_SESSIONS, _SESSIONS_END))
         self._last_used: OrderedDict[SessionId, Version] = OrderedDict((session, version) for version, session in found)
-        record = tree.get(_HORIZON_KEY)
-        self.horizon: Version = 0 if record is None or record[1] is None else int.from_bytes(record[1], "big")
+        self.horizon = _horizon(tree)
 
     def __len__(self) -> int:
         return len(self._last_used)

@@ -181,6 +181,10 @@ def test_a_statement_that_may_have_been_forgotten_is_refused() -> None:
     refused = driver.apply(replace(first, view=3))[0]
     assert isinstance(refused, Refused)
     assert isinstance(refused.to_error(), OutcomeUnknownError)
+    view = driver.machine.view()
+    assert stored_outcome(view, session(1), 1, floor=0) == refused
+    assert stored_outcome(view, session(1), 1, floor=1) is None  # the horizon is 1
+    assert stored_outcome(view, session(3), 2, floor=0) is None  # this session's last outcome is known
     assert driver.get(A) == b"2"
 
 
