@@ -269,6 +269,10 @@ class MemoryDisk:
         """Let `after` more calls of this kind succeed and the next one fail with a `DiskError`, once."""
         self._faults[operation] = after
 
+    def clear_faults(self) -> None:
+        """Take back every `fail` that was not met yet."""
+        self._faults.clear()
+
     def flip(self, name: str, offset: int, mask: int = 0xFF) -> None:
         """Invert the bits of `mask` in one byte of a file, in the cache and on the disk."""
         content = self._existing(name, "flip")
