@@ -69,7 +69,8 @@ class Leadership:
         self._round += 1
         self._next_heartbeat = state.now + state.config.heartbeat_ticks
         for peer, progress in self.progress.items():
-            state.send(peer, Heartbeat(state.term, min(state.commit, progress.match_index), self._round))
+            progress.commit_sent = min(state.commit, progress.match_index)
+            state.send(peer, Heartbeat(state.term, progress.commit_sent, self._round))
         return self._round
 
     def round_is_confirmed(self, round_: int) -> bool:

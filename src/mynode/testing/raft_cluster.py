@@ -172,11 +172,10 @@ class RaftCluster:
             self.step(envelope.to, Receive(envelope.sender, envelope.message))
 
     def crash(self, node_id: NodeId) -> None:
-        """The node dies: what was not synced, and what was on the way to it, is gone."""
+        """The node dies: what was not synced is gone. What is on the way to it may find it restarted."""
         node = self.nodes[node_id]
         node.alive = False
         node.disk.waiting.clear()
-        self.network = [envelope for envelope in self.network if envelope.to != node_id]
 
     def restart(self, node_id: NodeId) -> None:
         if self.nodes[node_id].alive:
