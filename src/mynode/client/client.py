@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from typing import Final
 
@@ -18,6 +18,7 @@ from mynode.client.session import Session
 from mynode.client.statement import Place
 from mynode.client.status import StatusReport
 from mynode.client.transport import Transport
+from mynode.client.without_group import without_group
 
 STATUS_TIMEOUT_S: Final = 2.0
 
@@ -99,6 +100,17 @@ class Client:
             raise ConfigError(f"there is no node {node}, the client knows {len(self._nodes.nodes)}")
         return Session(self._nodes, Place(node, is_pinned=True), self._random)
 
+    async def reach(self) -> str:
+        """Connect to the first node that can be reached, and return its address.
+
+        Raises:
+            ConnectionFailedError: every node was tried once.
+            ClientClosedError: the client is closed.
+        """
+        with self._nodes.call_until(float("inf")):
+            return await self._nodes.reach()
+        raise AssertionError("there is no deadline")
+
     async def status(
         self,
         *,
@@ -134,32 +146,24 @@ class Client:
         raise NodeBusyError(f"all {self._made} sessions of this client are busy", hint="Raise max_sessions.")
 
 
-@asynccontextmanager
-async def open_client(
+def open_client(
     transports: Sequence[Transport], options: ClientOptions | None = None, *, random: Random | None = None
-) -> AsyncIterator[Client]:
+) -> AbstractAsyncContextManager[Client]:
     """A client of the nodes behind `transports`, closed at the end of the block.
 
     Nothing is connected before the first statement. Errors of the block come out as they are, not in a group.
     """
-    try:
-        async with trio.open_nursery() as nursery:
-            nodes = NodeSet(transports, options or ClientOptions(), nursery)
-            try:
-                yield Client(nodes, random or Random())
-            finally:
-                nodes.close()
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) != 1:
-            raise
-        raise_alone(group.exceptions[0])
+    return without_group(_open_client(transports, options or ClientOptions(), random or Random()))
 
 
-def raise_alone(error: BaseException) -> None:
-    """Raise `error` without the group that held it as its context."""
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
+@asynccontextmanager
+async def _open_client(
+    transports: Sequence[Transport], options: ClientOptions, random: Random
+) -> AsyncIterator[Client]:
+    async with trio.open_nursery() as nursery:
+        nodes = NodeSet(transports, options, nursery)
+        try:
+            yield Client(nodes, random)
+        finally:
+            nodes.close()
+            nursery.cancel_scope.cancel()

@@ -187,5 +187,21 @@ class NodeSet:
             raise AssertionError("every node is tried")
         return first
 
+    async def reach(self) -> str:
+        """Open a link to the first node that can be reached; returns its address."""
+        errors: dict[int, ConnectionFailedError] = {}
+        while len(errors) < len(self.nodes):
+            node = self.choose(self.home, errors)
+            try:
+                await node.link()
+            except ConnectionFailedError as error:
+                node.suspect()
+                errors[node.index] = error
+            else:
+                self.home = node.index
+                return node.transport.address
+        reasons = "; ".join(dict.fromkeys(error.message for error in errors.values()))
+        raise ConnectionFailedError(f"no node can be reached: {reasons}", hint="Is the cluster running?")
+
     def saw(self, version: Version) -> None:
         self.floor = max(self.floor, version)

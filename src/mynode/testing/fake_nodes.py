@@ -13,7 +13,7 @@ The store understands a made-up language, one word and a number:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -50,12 +50,14 @@ class FakeCluster:
     Attributes:
         applied: the texts of the statements applied, in order.
         version: of the store; one more with each applied statement.
+        on_statement: called with each statement that arrives at any node.
     """
 
     size: int
     applied: list[str] = field(default_factory=list)
     version: int = 0
     outcomes: dict[SessionId, StatementReply] = field(default_factory=dict)
+    on_statement: Callable[[StatementRequest], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.nodes = tuple(FakeNode(self, f"node{number}:9601") for number in range(1, self.size + 1))
@@ -222,6 +224,7 @@ class FakeStream:
     def _execute(self, request: StatementRequest, fault: Fault) -> None:
         now = trio.current_time()
         cluster = self._node.cluster
+        cluster.on_statement(request)
         match fault:
             case "none":
                 self._due += [(now, reply) for reply in cluster.execute(request)]
