@@ -153,7 +153,8 @@ def sql(
 
     if embedded is not None and addresses:
         raise ConfigError("--embedded and addresses exclude each other")
-    options = ShellOptions(_joined(addresses), embedded, command, file, output_format, keep_going)
+    target = _joined(addresses) if embedded is None else f"file:{embedded}"
+    options = ShellOptions(target, command, file, output_format, keep_going)
     raise typer.Exit(run_shell(options))
 
 

@@ -98,7 +98,7 @@ class Report(ABC):
 class TableReport(Report):
     """A line a second and one at the end, in columns."""
 
-    _HEADER = f"{'second':>7}{'items/s':>10}{'p50 ms':>10}{'p90 ms':>10}{'p99 ms':>10}{'max ms':>10}{'retries':>9}{'errors':>8}"
+    _HEADER = " second   items/s    p50 ms    p90 ms    p99 ms    max ms  retries  errors"
 
     def second(self, second: int, tally: Tally) -> None:
         if second == 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from io import RawIOBase
+from collections.abc import Awaitable, Callable, Iterator
+from io import BytesIO, FileIO
 
 import trio
 
@@ -14,35 +14,42 @@ from mynode.sql.tokens import is_complete
 _CHUNK_BYTES = 64 * 1024
 
 
-async def run_script(shell: Shell, chunks: AsyncIterable[str], *, keeps_going: bool = False) -> bool:
-    """Run the statements and backslash commands in a text that comes in chunks; whether all went well.
+async def run_script(shell: Shell, read: Callable[[], Awaitable[str]], *, keeps_going: bool = False) -> bool:
+    """Run the statements and backslash commands in a text; whether all went well.
 
     Each runs as soon as it is complete. The first that fails ends the script, unless it `keeps_going`. What stands last
     needs no semicolon.
+
+    Args:
+        read: gives the next part of the text, and an empty one at its end.
     """
-    went_well = True
-    async for piece in _pieces(chunks):
-        went_well &= await shell.run(piece, keeps_going=keeps_going)
-        if shell.is_done or not (went_well or keeps_going):
-            break
+    cutter = ScriptCutter()
+    went_well, is_at_end = True, False
+    while not is_at_end:
+        text = await read()
+        is_at_end = not text
+        for piece in cutter.rest() if is_at_end else cutter.feed(text):
+            went_well &= await shell.run(piece, keeps_going=keeps_going)
+            if shell.is_done or not (went_well or keeps_going):
+                return went_well
     return went_well
 
 
-async def read_chunks(file: RawIOBase) -> AsyncIterator[str]:
-    """The text of an unbuffered file or pipe, as it comes. A thread waits for it, so that Trio's tasks go on."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while chunk := await trio.to_thread.run_sync(file.read, _CHUNK_BYTES, abandon_on_cancel=True):
-        yield decoder.decode(chunk)
-    yield decoder.decode(b"", final=True)
+class TextReader:
+    """Reads the text of an unbuffered file or pipe as it comes. A thread waits for it, so that Trio's tasks go on."""
 
+    def __init__(self, file: FileIO | BytesIO) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-async def _pieces(chunks: AsyncIterable[str]) -> AsyncIterator[str]:
-    cutter = ScriptCutter()
-    async for chunk in chunks:
-        for piece in cutter.feed(chunk):
-            yield piece
-    if rest := cutter.rest():
-        yield rest
+    async def read(self) -> str:
+        """The next part; empty at the end."""
+        while chunk := await trio.to_thread.run_sync(self._file.read, _CHUNK_BYTES, abandon_on_cancel=True):
+            if text := self._decoder.decode(chunk):
+                return text
+        text = self._decoder.decode(b"", final=True)
+        self._decoder.reset()
+        return text
 
 
 class ScriptCutter:
@@ -62,7 +69,7 @@ class ScriptCutter:
                 yield self._piece
                 self._piece = ""
 
-    def rest(self) -> str:
-        """What stands after the last whole statement; empty if that is nothing but space."""
-        rest = self._piece + self._line
-        return rest if rest.strip() else ""
+    def rest(self) -> Iterator[str]:
+        """What stands after the last whole statement, if that is more than space."""
+        if (rest := self._piece + self._line).strip():
+            yield rest
