@@ -352,7 +352,7 @@ class RaftCore:
             self._receiver.acknowledge()
         self._persist()
         self._delivery.deliver()
-        state.log.trim()
+        state.log.trim(state.commit)
         view = (state.term, state.role, state.leader)
         if view != self._announced:
             self._announced = view

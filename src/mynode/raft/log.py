@@ -101,7 +101,10 @@ class Log:
                     self._run_terms.append(entry.term)
 
     def truncate(self, first: LogIndex) -> list[Entry]:
-        """Cut off everything from `first` on; an append follows in the same step. Returns what of it was in memory."""
+        """Cut off everything from `first` on; an append follows in the same step.
+
+        Returns the entries removed, save those that a restart left out of memory.
+        """
         invariant(self.base_index < first <= self.last_index, "a truncation is inside the log")
         keep = max(first - self.tail_start, 0)
         removed = self._tail[keep:]
@@ -118,13 +121,16 @@ class Log:
         self._handed = deque((number, min(last, first - 1)) for number, last in self._handed)
         return removed
 
-    def trim(self) -> None:
-        """Forget the oldest durable entries once the tail is a quarter over its bound: a quarter at a time is cheap."""
+    def trim(self, commit: LogIndex) -> None:
+        """Once the tail is a quarter over its bound, forget its oldest entries: what is durable and committed.
+
+        What may yet be truncated stays, so that `truncate` can say what it removed.
+        """
         if self._tail_bytes <= self._max_tail_bytes + self._max_tail_bytes // 4:
             return
         count = 0
-        durable = self.durable_index - self.tail_start + 1
-        while count < durable and self._tail_bytes > self._max_tail_bytes:
+        settled = min(self.durable_index, commit) - self.tail_start + 1
+        while count < settled and self._tail_bytes > self._max_tail_bytes:
             self._tail_bytes -= len(self._tail[count].payload) + ENTRY_OVERHEAD_BYTES
             count += 1
         del self._tail[:count]

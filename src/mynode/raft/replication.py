@@ -94,7 +94,8 @@ class Leadership:
         self.progress[peer].heartbeat_answered(response, self._state.now)
 
     def unreachable(self, peer: NodeId) -> None:
-        self.progress[peer].unreachable()
+        if peer in self.progress:
+            self.progress[peer].unreachable()
 
     def entries_loaded(self, event: EntriesLoaded) -> None:
         """Entries for a follower that is behind the log's tail; those nobody waits for any more are dropped."""

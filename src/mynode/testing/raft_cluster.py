@@ -87,6 +87,7 @@ class RaftCluster:
         config: what all nodes share; node_id and voters are filled in.
         tail_entries: how many entries a restarted core gets in memory; None for all.
         on_step: called after every step with the node, its events and its effects.
+        on_post: called with the sending node and each message as it leaves.
 
     `network` holds what was sent and neither delivered nor dropped, in the order of sending. `cut` are the links,
     (sender, receiver), that swallow what is sent on them.
@@ -100,6 +101,7 @@ class RaftCluster:
         config: RaftConfig | None = None,
         tail_entries: int | None = None,
         on_step: Callable[[SimulatedNode, Sequence[Event], Effects], None] | None = None,
+        on_post: Callable[[SimulatedNode, Envelope], None] | None = None,
     ) -> None:
         self._voters = tuple(range(1, size + 1))
         self._config = config or RaftConfig(1, self._voters)
@@ -107,6 +109,7 @@ class RaftCluster:
         self._starts = 0
         self._tail_entries = tail_entries
         self._on_step = on_step
+        self._on_post = on_post
         self.network: list[Envelope] = []
         self.cut: set[tuple[NodeId, NodeId]] = set()
         self.nodes = {node_id: self._start(node_id, Disk()) for node_id in self._voters}
@@ -125,7 +128,7 @@ class RaftCluster:
         node = self.nodes[node_id]
         effects = node.core.step(events)
         node.core.check_invariants()
-        self._post(node_id, effects.send)
+        self._post(node, effects.send)
         if effects.persist is not None:
             node.handed = effects.persist.number
             node.disk.waiting.append(effects.persist)
@@ -139,14 +142,17 @@ class RaftCluster:
             self._on_step(node, events, effects)
         return effects
 
-    def _post(self, sender: NodeId, sends: Sequence[Send]) -> None:
-        self.network.extend(
-            Envelope(sender, send.to, send.message) for send in sends if (sender, send.to) not in self.cut
-        )
+    def _post(self, node: SimulatedNode, sends: Sequence[Send]) -> None:
+        for send in sends:
+            envelope = Envelope(node.node_id, send.to, send.message)
+            if self._on_post is not None:
+                self._on_post(node, envelope)
+            if (envelope.sender, envelope.to) not in self.cut:
+                self.network.append(envelope)
 
     def _release(self, node: SimulatedNode) -> None:
         while node.held and node.held[0][0] <= node.durable:
-            self._post(node.node_id, node.held.popleft()[1])
+            self._post(node, node.held.popleft()[1])
 
     def sync(self, node_id: NodeId, *, tell: bool = True) -> None:
         """The node's oldest waiting persist becomes durable, if there is one; `tell` steps the core with it."""
@@ -168,8 +174,19 @@ class RaftCluster:
     def deliver(self, place: int = 0, *, keep: bool = False) -> None:
         """The message at this place of the network arrives; `keep` leaves a copy of it behind."""
         envelope = self.network[place] if keep else self.network.pop(place)
-        if self.nodes[envelope.to].alive and (envelope.sender, envelope.to) not in self.cut:
+        if self._arrives(envelope):
             self.step(envelope.to, Receive(envelope.sender, envelope.message))
+
+    def deliver_all_to(self, node_id: NodeId) -> None:
+        """All messages to one node arrive together, in one step."""
+        arriving = [envelope for envelope in self.network if envelope.to == node_id]
+        self.network = [envelope for envelope in self.network if envelope.to != node_id]
+        events = [Receive(envelope.sender, envelope.message) for envelope in arriving if self._arrives(envelope)]
+        if events:
+            self.step(node_id, *events)
+
+    def _arrives(self, envelope: Envelope) -> bool:
+        return self.nodes[envelope.to].alive and (envelope.sender, envelope.to) not in self.cut
 
     def crash(self, node_id: NodeId) -> None:
         """The node dies: what was not synced is gone. What is on the way to it may find it restarted."""
