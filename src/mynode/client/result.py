@@ -13,7 +13,8 @@ class Result:
     """What a statement returned.
 
     `columns` and `rows` are empty for a statement that returns none. `tag` is PostgreSQL's command tag (`INSERT 0 1`);
-    `rows_affected` is -1 where none is meant; `version` is the state that the statement saw or made.
+    `rows_affected` is -1 where none is meant; `version` is the state that the statement saw or made; `attempts` is 1
+    unless it was tried again.
     """
 
     columns: tuple[ColumnInfo, ...]
@@ -21,3 +22,4 @@ class Result:
     tag: str
     rows_affected: int
     version: Version
+    attempts: int = 1

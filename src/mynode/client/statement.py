@@ -47,7 +47,9 @@ class Place:
 class Statement:
     """
     Invariants:
-    - Every attempt has the same session and sequence number; all after the first that was sent say `is_retry`.
+    - Every attempt has the same session and sequence number, and the floor known before the first: it proves to the
+      outcome table that the statement is not older than what the table has forgotten.
+    - All attempts after the first that was sent say `is_retry`.
     - At most one attempt is open, and none once `release` was called.
     - No attempt follows once a part of the answer was handed out.
     """
@@ -74,7 +76,9 @@ class Statement:
         self._parameters = parameters
         self._size = size
         self._deadline = deadline
+        self._floor = nodes.floor
         self._retry = RetryState()
+        self._attempts = 0
         self._tried: set[int] = set()
         self._node: Node | None = None
         self._link: Link | None = None
@@ -139,6 +143,7 @@ class Statement:
             if not self._place.is_exclusive:
                 self._place.used.add(node.index)
             self._link = link
+            self._attempts += 1
             self._attempt = attempt = link.submit(self._request(), self._size)
             return node, attempt
 
@@ -168,7 +173,7 @@ class Statement:
             self._parameters,
             timeout_ms,
             self._retry.sendings > 0,
-            self._nodes.floor,
+            self._floor,
         )
 
     async def _take_reply(self) -> StatementReply:
@@ -191,4 +196,5 @@ class Statement:
         while reply.completion is None:
             reply = await self._take_reply()
             rows.extend(reply.rows)
-        return Result(columns, rows, reply.completion.tag, reply.completion.rows_affected, reply.version)
+        completion = reply.completion
+        return Result(columns, rows, completion.tag, completion.rows_affected, reply.version, self._attempts)

@@ -241,6 +241,18 @@ async def test_the_floor_is_the_newest_version_seen(cluster: FakeCluster) -> Non
     assert [request.floor for request in cluster.nodes[0].requests] == [0, 1, 2]
 
 
+async def test_a_retry_keeps_the_floor_of_the_first_attempt(cluster: FakeCluster, autojump_clock: MockClock) -> None:
+    cluster.nodes[0].faults.extend([1.0, "57P03"])
+    async with connect(cluster) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.execute, "INSERT 1")
+        await trio.testing.wait_all_tasks_blocked()
+        for node in cluster.nodes:
+            node.faults.extend(["57P03"] * 4)
+        assert (await client.execute("INSERT 2")).attempts > 10
+    requests = [request for node in cluster.nodes for request in node.requests if request.sql == "INSERT 2"]
+    assert {request.floor for request in requests} == {0}
+
+
 async def test_cancelling_tells_the_node_and_leaves_the_session_usable(
     cluster: FakeCluster, autojump_clock: MockClock
 ) -> None:
