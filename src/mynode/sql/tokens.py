@@ -93,10 +93,11 @@ _PATTERNS: Final = [
     (r"::|<=|>=|<>|!=|\|\||[-+*/%^<>=;.\[\]]", _OPERATOR_KIND),
     (r"\?|\$[0-9]\w*+", _PARAMETER_KIND),
     (rf'{_QUOTED_NAME}"', _QUOTED_NAME_KIND),
-    (rf"{_DOLLAR_STRING}(?P=tag)", _DOLLAR_STRING_KIND),
+    (rf"{_DOLLAR_STRING}(?-i:(?P=tag))", _DOLLAR_STRING_KIND),
 ]
 """The frequent ones first, as far as the meaning allows. Where none matches, sqlparse yields one character of kind
-Error. A number's pattern takes all that could be meant as one; `_number` then judges it."""
+Error. A number's pattern takes all that could be meant as one; `_number` then judges it. sqlparse compiles them all to
+ignore case, which the tag of a dollar string must not."""
 
 
 def _make_lexer() -> Lexer:

@@ -13,11 +13,12 @@ from mynode.base.errors import (
     UndefinedParameterError,
 )
 from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS
-from mynode.sql.keywords import TABLE_OR_COLUMN_NAMES
+from mynode.sql.keywords import SYMBOLS, TABLE_OR_COLUMN_NAMES
 from mynode.sql.tokens import END, IDENTIFIER, Token, tokenize
 
 _NAMES: Final = TABLE_OR_COLUMN_NAMES | {IDENTIFIER}
 _LONGEST_WORD_SHOWN: Final = 40
+_SHORTEST_SLIP: Final = 3
 _LIKENESS: Final = 0.65
 """How like a keyword a word must be (difflib's ratio) to be taken for a slip of it: STE of SET is."""
 
@@ -102,7 +103,9 @@ class Cursor:
     def name(self, what: str) -> Token:
         """Take the name of a table, a column or an alias. `what` names it in an error, as `a table name`."""
         if self.symbol not in _NAMES:
-            raise self.error(what)
+            reserved = self.symbol in SYMBOLS.values()
+            quoted = f'expected {what}; {self.symbol} is reserved: as a name it needs quotes, "{self.token.value}"'
+            raise self.error(what, hint=quoted if reserved else None)
         return self.advance()
 
     def parameter(self) -> int:
@@ -133,7 +136,7 @@ class Cursor:
             hint = f"expected {_join(wanted)}"
             meant = self._meant(wanted)
             if meant:
-                hint = f"did you mean {meant}? {hint}"
+                hint = f"did you mean {meant}?" if len(wanted) == 1 else f"did you mean {meant}? {hint}"
         shown = token.text if len(token.text) <= _LONGEST_WORD_SHOWN else token.text[:_LONGEST_WORD_SHOWN] + "..."
         near = "at end of input" if token.symbol == END else f'at or near "{shown}"'
         return SqlSyntaxError(f"syntax error {near}", position=token.position, hint=hint)
@@ -142,7 +145,7 @@ class Cursor:
         """The wanted keyword that the current word, or the one before (taken for an alias), is a slip of."""
         keywords = [phrase.split()[0] for phrase in wanted if phrase.isupper()]
         for token in (self.token, self._previous):
-            if token.symbol == IDENTIFIER and token.text[0] != '"':
+            if token.symbol == IDENTIFIER and len(token.text) >= _SHORTEST_SLIP and token.text[0] != '"':
                 for match in get_close_matches(token.value.upper(), keywords, n=1, cutoff=_LIKENESS):
                     return match
         return None

@@ -110,8 +110,9 @@ def _integer(cursor: Cursor) -> ast.Expression:
 
 def _integer_literal(text: str, position: int) -> ast.IntegerLiteral | ast.DecimalLiteral:
     """`text`, perhaps with a minus, as an integer if 64 bits hold it."""
-    if len(text) <= _BIGINT_DIGITS or len(text.lstrip("-0")) <= _BIGINT_DIGITS:
-        value = int(text)
+    digits = text.lstrip("-0")
+    if len(digits) <= _BIGINT_DIGITS:
+        value = int(digits or "0") if text[0] != "-" else -int(digits or "0")
         if -_MAX_BIGINT - 1 <= value <= _MAX_BIGINT:
             return ast.IntegerLiteral(value, position)
     return ast.DecimalLiteral(text, position)
