@@ -42,10 +42,8 @@ MAX_REQUEST_FRAME_BYTES: Final = 16 * MIB
 """One gRPC message from a client or a peer."""
 MAX_REPLY_FRAME_BYTES: Final = 1 * MIB
 """The server packs waiting replies into one message up to about this size."""
-MAX_EXECUTE_ROWS: Final = 10_000
-"""Rows of a result that the unary `Execute` returns in one message; more is an error that points to the stream."""
 MAX_EXECUTE_BYTES: Final = 3 * MIB
-"""About the size of such a result; clients of gRPC refuse messages over 4 MiB unless told otherwise."""
+"""A result of the unary `Execute`; clients of gRPC refuse messages over 4 MiB unless told otherwise."""
 MAX_CONNECTIONS: Final = 1_024
 """Open connections on the node's port, of clients and peers; more are refused."""
 MAX_UNSENT_BYTES: Final = 16 * MIB

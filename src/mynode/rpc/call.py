@@ -1,0 +1,150 @@
+"""A streaming call to another process, used from Trio; what `peer.py` and `channel.py` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, Generic, TypeVar
+
+import grpclib.stream
+import trio
+from grpclib.client import Stream
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import H2Error
+
+from mynode.base.address import Address
+from mynode.base.errors import ConnectionFailedError
+from mynode.base.invariant import invariant
+from mynode.rpc.bridge import Crossing, in_asyncio
+from mynode.rpc.http2 import BoundedChannel
+from mynode.rpc.methods import Method
+from mynode.rpc.protobuf import MessageCodec, ProtoMessage
+
+Request = TypeVar("Request", bound=ProtoMessage)
+Response = TypeVar("Response", bound=ProtoMessage)
+
+CONNECT_TIMEOUT_S: Final = 5.0
+RECEIVED_FRAMES: Final = 4
+"""Frames that wait to be taken; beyond it, flow control holds back the sender."""
+
+
+@contextmanager
+def open_channel(address: Address) -> Iterator[BoundedChannel]:
+    """A connection to `address`, made by the first call over it."""
+    channel = BoundedChannel(address.host, address.port, codec=MessageCodec())
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+class StreamCall(Generic[Request, Response]):
+    """One call with a streaming request. An asyncio task holds it open and receives; Trio tasks send and take.
+
+    Invariant: after the task's end, every wait in `send` and `receive` ends with the call's error.
+    """
+
+    def __init__(self, channel: BoundedChannel, method: Method[Request, Response], address: Address) -> None:
+        self._channel = channel
+        self._method = method
+        self._address = address
+        self._codec = MessageCodec()
+        self._received: Crossing[Response] = Crossing(RECEIVED_FRAMES)
+        self._stream: Stream[Request, Response] | None = None
+        self._accepted = trio.Event()
+        self._error: ConnectionFailedError | None = None
+        self._sending: trio.CancelScope | None = None
+
+    async def hold(self, hello: Request | None) -> None:
+        """asyncio's side: the call from its beginning, with `hello` as the first message, to its end."""
+        method = self._method
+        error = ConnectionFailedError(f"{self._address} ended the stream")
+        try:
+            async with self._channel.request(
+                method.route, method.cardinality, method.request, method.response
+            ) as stream:
+                await stream.send_request()
+                if hello is not None:
+                    await stream.send_message(hello)
+                await stream.recv_initial_metadata()
+                self._stream = stream
+                self._accepted.set()
+                while (message := await stream.recv_message()) is not None:
+                    await self._received.put(message)
+                await stream.end()
+        except GRPCError as failure:
+            error = ConnectionFailedError(f"{self._address}: {failure.message or failure.status.name}")
+        except (OSError, StreamTerminatedError, H2Error) as failure:
+            error = ConnectionFailedError(f"{self._address}: {failure}")
+        finally:
+            self._end(error)
+
+    def _end(self, error: ConnectionFailedError) -> None:
+        if self._error is None:
+            self._error = error
+            self._accepted.set()
+            self._received.close(error)
+            if self._sending is not None:
+                self._sending.cancel()
+
+    async def accepted(self) -> None:
+        """Wait until the other side has accepted the call; raises what it says instead."""
+        await self._accepted.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def send(self, message: Request) -> None:
+        """Send one message; waits while the other side reads too slowly. For one task at a time.
+
+        Raises:
+            ConnectionFailedError: the call has ended; it says why.
+        """
+        invariant(self._sending is None, "one task sends over a call")
+        if self._error is not None or self._stream is None:
+            raise self._error or ConnectionFailedError(f"{self._address}: the call is not open")
+        self._sending = scope = trio.CancelScope()
+        with scope:
+            try:
+                # Not the client stream's own `send_message`, which asks asyncio for its current task.
+                await in_asyncio(
+                    grpclib.stream.send_message(self._stream._stream, self._codec, message, self._method.request)
+                )
+            except BaseException as failure:
+                # Whatever ends a send early, the stream may have half a message now.
+                self._end(ConnectionFailedError(f"{self._address}: {failure or 'a message was cut off'}"))
+                if not isinstance(failure, (OSError, H2Error)):
+                    raise
+            finally:
+                self._sending = None
+        if self._error is not None:
+            raise self._error
+
+    async def receive(self) -> list[Response]:
+        """Wait for a message, then take all that have come; raises like `send`."""
+        return await self._received.take()
+
+
+@asynccontextmanager
+async def open_call(
+    address: Address, method: Method[Request, Response], *, hello: Request | None = None
+) -> AsyncIterator[StreamCall[Request, Response]]:
+    """A call over a connection of its own, so that a slow one holds back no other.
+
+    Raises:
+        ConnectionFailedError: on entry, when nobody answers there within `CONNECT_TIMEOUT_S`, or the other side
+            refuses.
+    """
+    with open_channel(address) as channel:
+        call = StreamCall(channel, method, address)
+        holder = asyncio.get_running_loop().create_task(call.hold(hello))
+        try:
+            with trio.move_on_after(CONNECT_TIMEOUT_S) as connecting:
+                await call.accepted()
+            if connecting.cancelled_caught:
+                raise ConnectionFailedError(f"{address} does not answer")
+            yield call
+        finally:
+            holder.cancel()
+            with trio.CancelScope(shield=True):
+                await in_asyncio(asyncio.wait({holder}))

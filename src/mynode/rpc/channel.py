@@ -1,0 +1,95 @@
+"""The client's way to a node over gRPC; what `mynode.client.transport` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+import trio
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from h2.exceptions import H2Error
+
+from mynode.actors.ports import NodeStatus
+from mynode.base.address import Address
+from mynode.base.errors import ConnectionFailedError
+from mynode.rpc.bridge import await_in_asyncio
+from mynode.rpc.call import StreamCall, open_call, open_channel
+from mynode.rpc.generated.mynode.v1 import SessionFrame, StatusRequest, StatusResponse
+from mynode.rpc.http2 import BoundedChannel
+from mynode.rpc.methods import SESSION, STATUS
+from mynode.rpc.session_codec import MAX_REQUEST_BYTES, decode_replies, encode_request, pack_batches
+from mynode.rpc.status import status_from_message
+from mynode.session.api import SessionRequest, StatementReply
+
+STATUS_TIMEOUT_S: Final = 5.0
+
+
+class GrpcTransport:
+    """The way to the node at `address`; a `client.transport.Transport`. Used inside `open_bridge`."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+        return str(self._address)
+
+    async def connect(self) -> GrpcSessionStream:
+        """A session stream over a connection of its own; raises `ConnectionFailedError`."""
+        async with AsyncExitStack() as opening:
+            call = await opening.enter_async_context(open_call(self._address, SESSION))
+            return GrpcSessionStream(call, opening.pop_all())
+
+    async def status(self) -> NodeStatus:
+        """The node's status, over a connection of its own; raises `ConnectionFailedError`."""
+        with open_channel(self._address) as channel, trio.move_on_after(STATUS_TIMEOUT_S):
+            try:
+                return status_from_message(await await_in_asyncio(_ask_status(channel)))
+            except GRPCError as error:
+                raise ConnectionFailedError(f"{self._address}: {error.message or error.status.name}") from error
+            except (OSError, StreamTerminatedError, H2Error) as error:
+                raise ConnectionFailedError(f"{self._address}: {error}") from error
+        raise ConnectionFailedError(f"{self._address} does not answer")
+
+
+async def _ask_status(channel: BoundedChannel) -> StatusResponse:
+    async with channel.request(STATUS.route, STATUS.cardinality, STATUS.request, STATUS.response) as stream:
+        await stream.send_message(StatusRequest(), end=True)
+        response = await stream.recv_message()
+    if response is None:
+        raise ConnectionResetError("the node ended the call without an answer")
+    return response
+
+
+class GrpcSessionStream:
+    """One multiplexed session stream; a `client.transport.TransportStream`. One task sends, one receives."""
+
+    def __init__(self, call: StreamCall[SessionFrame, SessionFrame], resources: AsyncExitStack) -> None:
+        self._call = call
+        self._resources = resources
+
+    async def send(self, requests: Sequence[SessionRequest]) -> None:
+        """Send requests, in one frame unless they are too large for one.
+
+        Raises:
+            ConnectionFailedError: the stream is broken or ended.
+            SqlError: a request cannot be encoded (see `encode_request`); nothing was sent.
+        """
+        for batch in pack_batches([encode_request(request) for request in requests], MAX_REQUEST_BYTES):
+            await self._call.send(SessionFrame(batch=batch))
+
+    async def receive(self) -> list[StatementReply]:
+        """Wait for replies, then take all that have come.
+
+        Raises:
+            ConnectionFailedError: the stream is broken or ended.
+            ProtocolViolationError: the node sent what is no batch of replies.
+        """
+        frames = await self._call.receive()
+        return [reply for frame in frames for reply in decode_replies(frame.batch)]
+
+    async def close(self) -> None:
+        """End the stream; the node closes its sessions."""
+        await self._resources.aclose()

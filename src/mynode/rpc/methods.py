@@ -1,0 +1,36 @@
+"""Every method of protos/: its route, who streams, and its messages. Server and client share this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from grpclib.const import Cardinality
+
+from mynode.rpc.generated.mynode.v1 import (
+    ExecuteRequest,
+    ExecuteResponse,
+    PeerFrame,
+    SessionFrame,
+    StatusRequest,
+    StatusResponse,
+    StreamResponse,
+)
+from mynode.rpc.protobuf import ProtoMessage
+
+Request = TypeVar("Request", bound=ProtoMessage)
+Response = TypeVar("Response", bound=ProtoMessage)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Request, Response]):
+    route: str
+    cardinality: Cardinality
+    request: type[Request]
+    response: type[Response]
+
+
+EXECUTE: Final = Method("/mynode.v1.SqlService/Execute", Cardinality.UNARY_UNARY, ExecuteRequest, ExecuteResponse)
+SESSION: Final = Method("/mynode.v1.SqlService/Session", Cardinality.STREAM_STREAM, SessionFrame, SessionFrame)
+STATUS: Final = Method("/mynode.v1.ClusterService/Status", Cardinality.UNARY_UNARY, StatusRequest, StatusResponse)
+PEER_STREAM: Final = Method("/mynode.v1.RaftService/Stream", Cardinality.STREAM_UNARY, PeerFrame, StreamResponse)

@@ -1,0 +1,125 @@
+"""The three services of protos/, each a table of methods over a port of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import trio
+from grpclib.const import Handler, Status
+from grpclib.exceptions import GRPCError
+from grpclib.server import Stream
+
+from mynode.actors.ports import ClusterPort, NodeIdentity, PeerPort, SessionPort
+from mynode.base.errors import ProtocolViolationError, ShuttingDownError
+from mynode.rpc.bridge import in_trio
+from mynode.rpc.errors import handler
+from mynode.rpc.execute import execute
+from mynode.rpc.generated.mynode import v1
+from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS
+from mynode.rpc.protobuf import ProtoMessage
+from mynode.rpc.raft_codec import decode_messages
+from mynode.rpc.session import SessionCall
+from mynode.rpc.status import status_to_message
+
+log = structlog.get_logger(__name__)
+
+
+class SqlService:
+    """`mynode.v1.SqlService`. Knows its open calls, so that they can come to a good end when the node stops."""
+
+    def __init__(self, sessions: SessionPort) -> None:
+        self._sessions = sessions
+        self._calls: set[SessionCall] = set()
+        self._open = 0
+        self._idle = trio.Event()
+        self._stopping = False
+
+    def __mapping__(self) -> dict[str, Handler]:
+        return {
+            EXECUTE.route: handler(EXECUTE, self._execute),
+            SESSION.route: handler(SESSION, self._session),
+        }
+
+    async def stop(self) -> None:
+        """Trio's side: refuse new calls, and wait until the statements at work have their replies sent."""
+        self._stopping = True
+        for call in self._calls:
+            call.stop()
+        while self._open:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._stopping:
+            raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._idle.set()
+
+    async def _execute(self, stream: Stream[v1.ExecuteRequest, ProtoMessage]) -> None:
+        with self._counted():
+            await execute(stream, self._sessions)
+
+    async def _session(self, stream: Stream[v1.SessionFrame, ProtoMessage]) -> None:
+        with self._counted():
+            call = SessionCall(stream, self._sessions.connect())
+            self._calls.add(call)
+            try:
+                await call.run()
+            finally:
+                self._calls.discard(call)
+
+
+class ClusterService:
+    """`mynode.v1.ClusterService`."""
+
+    def __init__(self, cluster: ClusterPort) -> None:
+        self._cluster = cluster
+
+    def __mapping__(self) -> dict[str, Handler]:
+        return {STATUS.route: handler(STATUS, self._status)}
+
+    async def _status(self, stream: Stream[v1.StatusRequest, ProtoMessage]) -> None:
+        await stream.recv_message()
+        await stream.send_message(status_to_message(await in_trio(self._cluster.status)))
+
+
+class RaftService:
+    """`mynode.v1.RaftService`: what other nodes send to this one."""
+
+    def __init__(self, peers: PeerPort, identity: NodeIdentity) -> None:
+        self._peers = peers
+        self._identity = identity
+
+    def __mapping__(self) -> dict[str, Handler]:
+        return {PEER_STREAM.route: handler(PEER_STREAM, self._stream)}
+
+    async def _stream(self, stream: Stream[v1.PeerFrame, ProtoMessage]) -> None:
+        hello = await stream.recv_message()
+        if hello is None:
+            raise ProtocolViolationError("the stream ended without a frame")
+        self._check(hello)
+        await stream.send_initial_metadata()
+        async for frame in stream:
+            self._check(frame)
+            self._peers.receive(frame.sender, decode_messages(frame.batch))
+        await stream.send_message(v1.StreamResponse())
+
+    def _check(self, frame: v1.PeerFrame) -> None:
+        """Refuse what is not meant for this node: one that was moved or renamed must not take part in an election."""
+        me = self._identity
+        if frame.cluster_id == me.cluster_id and frame.receiver == me.node_id != frame.sender:
+            return
+        message = (
+            f'a frame from node {frame.sender} to node {frame.receiver} of cluster "{frame.cluster_id}" '
+            f'came to node {me.node_id} of cluster "{me.cluster_id}"'
+        )
+        log.warning("peer refused", reason=message)
+        raise GRPCError(Status.FAILED_PRECONDITION, message)
