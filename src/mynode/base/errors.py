@@ -196,6 +196,22 @@ class UndefinedParameterError(SqlError):
     sqlstate = "42P02"
 
 
+class ParameterCountError(SqlError):
+    """A statement got fewer or more parameter values than it has parameters."""
+
+    sqlstate = "07001"
+
+
+class UndefinedTypeError(SqlError):
+    sqlstate = "42704"
+
+
+class CannotCoerceError(SqlError):
+    """A cast that there is none of."""
+
+    sqlstate = "42846"
+
+
 class DuplicateTableError(SqlError):
     sqlstate = "42P07"
 
@@ -246,6 +262,42 @@ class InvalidRowCountError(SqlError):
     """A negative LIMIT (2201W) or OFFSET."""
 
     sqlstate = "2201W"
+
+
+class InvalidArgumentForPowerError(SqlError):
+    """A root or power that has no real value."""
+
+    sqlstate = "2201F"
+
+
+class InvalidEscapeSequenceError(SqlError):
+    """A LIKE pattern that ends in its escape character, or an escape that is more than one character."""
+
+    sqlstate = "22025"
+
+
+class SubstringError(SqlError):
+    sqlstate = "22011"
+
+
+class AmbiguousFunctionError(SqlError):
+    sqlstate = "42725"
+
+
+class GroupingError(SqlError):
+    """A column outside of an aggregate in a query that aggregates, or an aggregate where none may stand."""
+
+    sqlstate = "42803"
+
+
+class InvalidSchemaNameError(SqlError):
+    sqlstate = "3F000"
+
+
+class InvalidColumnReferenceError(SqlError):
+    """An ORDER BY position that is not in the select list, or more."""
+
+    sqlstate = "42P10"
 
 
 class NotNullViolationError(SqlError):

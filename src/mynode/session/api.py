@@ -9,12 +9,10 @@ from typing import TypeAlias
 
 from mynode.base.errors import MyNodeError, error_from_wire
 from mynode.base.ids import SessionId, Version
-
-Value: TypeAlias = bool | int | float | str | bytes | None
-"""A SQL value as Python holds it."""
-
-Row: TypeAlias = tuple[Value, ...]
-
+from mynode.sql.result import ColumnInfo as ColumnInfo
+from mynode.sql.result import Completion as Completion
+from mynode.values.types import Row as Row
+from mynode.values.types import Value as Value
 
 @dataclass(frozen=True, slots=True)
 class StatementRequest:
@@ -51,22 +49,6 @@ class CloseRequest:
 
 
 SessionRequest: TypeAlias = StatementRequest | CancelRequest | CloseRequest
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnInfo:
-    """A column of a result: its name and its SQL type's name, as `INTEGER`."""
-
-    name: str
-    type_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A statement is done. `tag` is PostgreSQL's command tag (`INSERT 0 1`); `rows_affected` is -1 for DDL."""
-
-    tag: str
-    rows_affected: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""The catalog: all tables, as of one state. Its records are msgpack arrays:
+
+| record | fields                                                                                          |
+|--------|-------------------------------------------------------------------------------------------------|
+| table  | format (1), id, name, columns, primary key                                                      |
+| column | name, type's name, not null                                                                     |
+| primary key | name, positions of its columns; nil if the table has none                                  |
+
+A dropped table's record goes, its rows stay as garbage that no table id leads to: table ids are not used again, and
+one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTION_BYTES`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, TypeAlias
+
+import msgpack
+
+from mynode.base.errors import DuplicateTableError
+from mynode.base.invariant import invariant
+from mynode.mvcc.keyspace import CATALOG
+from mynode.mvcc.transaction import Transaction
+from mynode.mvcc.view import ReadView
+from mynode.relation.keys import CATALOG_END, NEXT_TABLE_ID, TABLES, table_record_key
+from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.values.types import TYPES_BY_NAME
+
+CatalogVersion: TypeAlias = int
+"""Names one state of the catalog: >= 0 a committed one, < 0 one with a transaction's own changes."""
+
+_FORMAT: Final = 1
+_uncommitted_versions = count(-1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """An immutable snapshot of all tables, by name. Two with the same `version` are equal."""
+
+    version: CatalogVersion
+    tables: Mapping[str, Table]
+
+    @classmethod
+    def load(cls, source: ReadView | Transaction) -> Catalog:
+        """The catalog as `source` sees it, a transaction's own changes included. Enters no read set."""
+        view, own = (source.view, []) if isinstance(source, Transaction) else (source, [])
+        records = dict(view.scan(TABLES, CATALOG_END))
+        version = view.newest_in(CATALOG, CATALOG_END)
+        if isinstance(source, Transaction) and len(source.writes):
+            own = source.writes.in_range(CATALOG, CATALOG_END)
+            if own:
+                version = next(_uncommitted_versions)
+        for key, record in own:
+            if record is None:
+                records.pop(key, None)
+            elif key.startswith(TABLES):
+                records[key] = record
+        tables = map(decode_table, records.values())
+        return cls(version, {table.name: table for table in tables})
+
+    def table(self, name: str) -> Table | None:
+        return self.tables.get(name)
+
+
+def create_table(
+    transaction: Transaction, name: str, columns: tuple[Column, ...], primary_key: PrimaryKey | None
+) -> Table:
+    """Write a new table's record. Raises `DuplicateTableError`."""
+    key = table_record_key(name)
+    if transaction.get(key) is not None:
+        raise DuplicateTableError(f'relation "{name}" already exists')
+    next_id = transaction.get(NEXT_TABLE_ID)
+    table_id: int = 1 if next_id is None else msgpack.unpackb(next_id)
+    table = Table(table_id, name, columns, primary_key)
+    transaction.put(NEXT_TABLE_ID, msgpack.packb(table_id + 1))
+    transaction.put(key, encode_table(table))
+    return table
+
+
+def table_exists(transaction: Transaction, name: str) -> bool:
+    """Whether there is a table of this name; enters the read set."""
+    return transaction.get(table_record_key(name)) is not None
+
+
+def drop_table(transaction: Transaction, table: Table) -> None:
+    """Delete the table's record; its rows become garbage."""
+    transaction.delete(table_record_key(table.name))
+
+
+def encode_table(table: Table) -> bytes:
+    columns = [(column.name, column.type.name, column.not_null) for column in table.columns]
+    primary_key = table.primary_key and (table.primary_key.name, table.primary_key.columns)
+    encoded: bytes = msgpack.packb((_FORMAT, table.id, table.name, columns, primary_key))
+    return encoded
+
+
+def decode_table(record: bytes) -> Table:
+    format_number, table_id, name, columns, primary_key = msgpack.unpackb(record, use_list=False)
+    invariant(format_number == _FORMAT, f"catalog records of format {format_number} are not known")
+    return Table(
+        table_id,
+        name,
+        tuple(Column(column, TYPES_BY_NAME[type_name], not_null) for column, type_name, not_null in columns),
+        primary_key and PrimaryKey(*primary_key),
+    )

@@ -1,0 +1,42 @@
+"""Where everything of the relational layer lies in the key space.
+
+| key                                        | value                                       |
+|--------------------------------------------|---------------------------------------------|
+| 01 "n"                                     | the next table id, msgpack integer          |
+| 01 "t" name in UTF-8                       | a table's record, see `catalog`             |
+| 02 table id (4 bytes) primary key          | the row, see `rows`                         |
+| 02 table id (4 bytes) row id (16 bytes)    | the row of a table without a primary key    |
+
+Integers are big-endian. The primary key's values are encoded by `values.key_codec`, so the rows of a table lie together
+and in the order of its primary key. A row id is (the statement's time in µs: 8 bytes, writes of the transaction before
+the statement: 4, number of the row in the statement: 4), so rows lie in the order in which they were inserted.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from mynode.mvcc.keyspace import CATALOG, ROWS
+
+NEXT_TABLE_ID: Final = CATALOG + b"n"
+TABLES: Final = CATALOG + b"t"
+CATALOG_END: Final = bytes((CATALOG[0] + 1,))
+
+ABOVE: Final = b"\xff"
+"""`prefix + ABOVE` is above every key that goes on after `prefix` with an encoded value."""
+
+ROW_ID: Final = Struct(">QII")
+ROW_ID_STATEMENT: Final = Struct(">QI")
+"""The part of a row id that all rows of one statement share."""
+
+_TABLE_PREFIX: Final = Struct(">1sI")
+
+
+def table_record_key(name: str) -> bytes:
+    return TABLES + name.encode()
+
+
+def row_prefix(table_id: int) -> bytes:
+    """What the keys of all rows of the table begin with, 5 bytes."""
+    return _TABLE_PREFIX.pack(ROWS, table_id)

@@ -1,0 +1,116 @@
+"""The rows of one table: how they are encoded, and how they are read and written in a transaction.
+
+A row is a msgpack array of all its columns by position, the key's columns too: a key is never decoded to answer a
+query, and one call of C code turns a record into the tuple that expressions index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from struct import Struct
+from typing import Final, TypeAlias, cast
+
+import msgpack
+
+from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
+from mynode.base.limits import MAX_KEY_BYTES, MAX_ROW_BYTES
+from mynode.mvcc.transaction import Transaction
+from mynode.relation.catalog import encode_table
+from mynode.relation.keys import ABOVE, ROW_ID, ROW_ID_STATEMENT, row_prefix, table_record_key
+from mynode.relation.schema import Table
+from mynode.values.key_codec import INTEGER_OFFSET, INTEGER_TAG, encode_key
+from mynode.values.text import format_text
+from mynode.values.types import INTEGER, Row, Value
+
+KeyEncoder: TypeAlias = Callable[[Sequence[Value]], bytes]
+
+decode_row: Final[Callable[[bytes], Row]] = partial(msgpack.unpackb, use_list=False)
+
+_ONE_INTEGER_KEY: Final = Struct(">5sBQ")
+
+
+def encode_row(row: Row) -> bytes:
+    """Raises `ProgramLimitExceededError` beyond `limits.MAX_ROW_BYTES`."""
+    record: bytes = msgpack.packb(row)
+    if len(record) > MAX_ROW_BYTES:
+        raise ProgramLimitExceededError(f"a row of {len(record)} bytes is over the limit of {MAX_ROW_BYTES}")
+    return record
+
+
+class TableRows:
+    """Access to the rows of one table.
+
+    Attributes:
+        low, high: all keys of the table's rows are in low <= key < high.
+        encode_key: the key of the row with these primary-key values, or, for fewer values, the prefix of all rows that
+            begin with them. Made for the table; undefined without a primary key.
+        catalog_key, catalog_record: where the table's record is, and what it was when this object was made.
+    """
+
+    __slots__ = ("_key_columns", "catalog_key", "catalog_record", "encode_key", "high", "low", "table")
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.low = row_prefix(table.id)
+        self.high = self.low + ABOVE
+        self.catalog_key = table_record_key(table.name)
+        self.catalog_record = encode_table(table)
+        self._key_columns = table.primary_key.columns if table.primary_key else ()
+        self.encode_key = self._key_encoder()
+
+    def is_current(self, transaction: Transaction) -> bool:
+        """Whether the transaction sees the same schema; enters its read set, so that a later change conflicts."""
+        return transaction.get(self.catalog_key) == self.catalog_record
+
+    def key_of(self, row: Row) -> bytes:
+        """The key of a row of a table with a primary key. Raises `ProgramLimitExceededError`."""
+        key = self.encode_key([row[position] for position in self._key_columns])
+        if len(key) > MAX_KEY_BYTES:
+            raise ProgramLimitExceededError(f"a key of {len(key)} bytes is over the limit of {MAX_KEY_BYTES}")
+        return key
+
+    def insert(self, transaction: Transaction, row: Row) -> None:
+        """Add a row of a table with a primary key. Raises `UniqueViolationError`."""
+        key = self.key_of(row)
+        if transaction.get(key) is not None:
+            raise self._duplicate(row)
+        transaction.put(key, encode_row(row))
+
+    def write(self, transaction: Transaction, key: bytes, row: Row) -> None:
+        """Put a row at its key, or in the place of the one that is there."""
+        transaction.put(key, encode_row(row))
+
+    def row_ids(self, transaction: Transaction, now_us: int) -> Callable[[int], bytes]:
+        """For a table without a primary key: gives the key of the statement's first, second, … new row (from 0).
+
+        No other row has or gets these keys: the range they lie in was found empty and is in the read set.
+        """
+        statement = len(transaction.writes)
+        prefix = self.low + ROW_ID_STATEMENT.pack(now_us, statement)
+        if next(transaction.scan(prefix, prefix + ABOVE * 5), None) is not None:
+            last_key, _ = next(transaction.scan(self.low, self.high, reverse=True))
+            now_us = ROW_ID.unpack_from(last_key, len(self.low))[0] + 1
+        low, pack = self.low, ROW_ID.pack
+        return lambda number: low + pack(now_us, statement, number)
+
+    def _key_encoder(self) -> KeyEncoder:
+        low = self.low
+        columns = self.table.columns
+        if len(self._key_columns) == 1 and columns[self._key_columns[0]].type is INTEGER:
+            pack = _ONE_INTEGER_KEY.pack
+
+            def encode_integer(values: Sequence[int]) -> bytes:
+                return pack(low, INTEGER_TAG, values[0] + INTEGER_OFFSET)
+
+            return cast(KeyEncoder, encode_integer)
+        return lambda values: low + encode_key(values)
+
+    def _duplicate(self, row: Row) -> UniqueViolationError:
+        primary_key = self.table.primary_key
+        names = ", ".join(self.table.columns[position].name for position in self._key_columns)
+        values = ", ".join(format_text(row[position]) for position in self._key_columns)
+        return UniqueViolationError(
+            f'duplicate key value violates unique constraint "{primary_key.name if primary_key else ""}"',
+            detail=f"Key ({names})=({values}) already exists.",
+        )

@@ -1,0 +1,213 @@
+"""The SQL engine of a node: from text to prepared statements, with caches of syntax trees, catalogs and plans."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from mynode.base.errors import AmbiguousFunctionError, SqlError, StatementTooComplexError
+from mynode.base.invariant import invariant
+from mynode.base.limits import PLAN_CACHE_ENTRIES
+from mynode.mvcc.keyspace import CATALOG
+from mynode.mvcc.transaction import Transaction
+from mynode.mvcc.view import ReadView
+from mynode.relation.catalog import Catalog, CatalogVersion
+from mynode.relation.keys import CATALOG_END
+from mynode.relation.rows import TableRows
+from mynode.sql import ast, plan
+from mynode.sql.executor.build import Builder
+from mynode.sql.executor.context import Execute, Execution, ExecutionContext
+from mynode.sql.optimizer.optimizer import optimize
+from mynode.sql.parameters import (
+    Convert,
+    ParameterTypes,
+    ValueTypes,
+    check_count,
+    converter,
+    known_value_types,
+    types_by_value,
+)
+from mynode.sql.parser import parse
+from mynode.sql.planner import Planner
+from mynode.sql.result import ColumnInfo
+from mynode.values.types import Row, SqlType
+
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+DeclaredTypes: TypeAlias = dict[int, SqlType]
+
+_READ_ONLY: Final = (ast.Query, ast.Explain)
+_TRANSACTION_CONTROL: Final = (ast.Begin, ast.Commit, ast.Rollback)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedStatement:
+    """A statement's text and syntax tree."""
+
+    text: str
+    ast: ast.Statement
+    is_read_only: bool
+    is_transaction_control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan made ready to run, with the types its parameters have in it."""
+
+    columns: tuple[ColumnInfo, ...]
+    parameter_types: tuple[SqlType, ...]
+    tables: tuple[TableRows, ...]
+    execute: Execute
+
+
+class PreparedStatement:
+    """A statement that is ready to run any number of times, while the catalog stays as it is.
+
+    Attributes:
+        columns: of the rows that it returns; empty for statements that return none.
+    """
+
+    __slots__ = ("_convert", "_execute", "_tables", "columns", "is_read_only")
+
+    def __init__(self, planned: _Planned, convert: Convert | None, *, is_read_only: bool) -> None:
+        self.columns = planned.columns
+        self.is_read_only = is_read_only
+        self._execute = planned.execute
+        self._tables = planned.tables
+        self._convert = convert
+
+    def run(self, context: ExecutionContext) -> Execution:
+        """Starts an execution. The execution, or this call, raises the `SqlError`s of values and data.
+
+        After an error the transaction can hold some of the statement's writes: drop it.
+        """
+        transaction = context.transaction
+        if transaction.record_reads:
+            for rows in self._tables:
+                invariant(rows.is_current(transaction), f'"{rows.table.name}" is not what the plan was made for')
+        if self._convert is not None:
+            context.parameters = self._convert(context.parameters)
+        return self._execute(context)
+
+
+class SqlEngine:
+    """One a node. Not for several threads at once.
+
+    Statements that differ only in the values of their parameters share a syntax tree and, as long as the catalog stays
+    as it is and the values are of the same Python types, a plan.
+    """
+
+    def __init__(self, plan_cache_entries: int = PLAN_CACHE_ENTRIES) -> None:
+        self._parsed: _Cache[str, ParsedStatement] = _Cache(plan_cache_entries)
+        self._prepared: _Cache[tuple[str, CatalogVersion, ValueTypes], PreparedStatement] = _Cache(plan_cache_entries)
+        self._planned: _Cache[tuple[str, CatalogVersion, tuple[tuple[int, SqlType], ...]], _Planned] = _Cache(
+            plan_cache_entries
+        )
+        self._catalog = Catalog(0, {})
+
+    def parse(self, text: str) -> ParsedStatement:
+        """The syntax tree of one statement. Raises `SqlSyntaxError`, with position, and the errors of limits."""
+        found = self._parsed.get(text)
+        if found is None:
+            tree = parse(text)
+            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), isinstance(tree, _TRANSACTION_CONTROL))
+            self._parsed.put(text, found)
+        return found
+
+    def catalog(self, source: ReadView | Transaction) -> Catalog:
+        """The catalog as `source` sees it."""
+        if isinstance(source, Transaction):
+            if source.writes.values and source.writes.in_range(CATALOG, CATALOG_END):
+                return Catalog.load(source)
+            source = source.view
+        if source.newest_in(CATALOG, CATALOG_END) != self._catalog.version:
+            self._catalog = Catalog.load(source)
+        return self._catalog
+
+    def prepare(
+        self, parsed: ParsedStatement, source: ReadView | Transaction, parameters: Row = ()
+    ) -> PreparedStatement:
+        """The statement made ready to run on `source`, with parameters of these values' types.
+
+        Raises the `SqlError` of what it gets wrong. Such an error rests on the whole catalog, so it then enters the
+        read set of a transaction; the success of a statement rests on the tables it uses, which enter when it runs.
+        """
+        catalog = self.catalog(source)
+        value_types = tuple(map(type, parameters))
+        key = (parsed.text, catalog.version, value_types)
+        found = self._prepared.get(key)
+        if found is None:
+            try:
+                found = self._prepare(parsed, catalog, value_types)
+            except SqlError:
+                if isinstance(source, Transaction):
+                    source.reads.add_range(CATALOG, CATALOG_END)
+                raise
+            self._prepared.put(key, found)
+        return found
+
+    def _prepare(self, parsed: ParsedStatement, catalog: Catalog, value_types: ValueTypes) -> PreparedStatement:
+        """Types of parameters come from their places in the text first, from their values where these do not fit."""
+        try:
+            planned = self._plan(parsed, catalog, {})
+            check_count(len(planned.parameter_types), len(value_types))
+            declared = types_by_value(planned.parameter_types, value_types)
+        except AmbiguousFunctionError:
+            declared = known_value_types(value_types)
+            if not declared:
+                raise
+        if declared:
+            planned = self._plan(parsed, catalog, declared)
+            check_count(len(planned.parameter_types), len(value_types))
+        convert = converter(planned.parameter_types, value_types)
+        return PreparedStatement(planned, convert, is_read_only=parsed.is_read_only)
+
+    def _plan(self, parsed: ParsedStatement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
+        key = (parsed.text, catalog.version, tuple(declared.items()))
+        found = self._planned.get(key)
+        if found is None:
+            try:
+                found = _plan(parsed.ast, catalog, declared)
+            except RecursionError:
+                raise StatementTooComplexError("the statement is nested too deeply") from None
+            self._planned.put(key, found)
+        return found
+
+
+def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
+    parameters = ParameterTypes(declared)
+    node = optimize(Planner(catalog, parameters).statement(tree))
+    builder = Builder()
+    execute = builder.statement(node)
+    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), execute)
+
+
+def _result_columns(node: plan.Plan) -> tuple[ColumnInfo, ...]:
+    match node:
+        case plan.Select():
+            return tuple(ColumnInfo(column.name, column.type.name) for column in node.input.columns)
+        case plan.Explain():
+            return (ColumnInfo("QUERY PLAN", "TEXT"),)
+    return ()
+
+
+class _Cache(Generic[Key, Entry]):
+    """The entries used last, at most `size`."""
+
+    __slots__ = ("_entries", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._size = size
+
+    def get(self, key: Key) -> Entry | None:
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: Key, entry: Entry) -> None:
+        self._entries[key] = entry
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)

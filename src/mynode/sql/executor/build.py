@@ -1,0 +1,165 @@
+"""From an optimized plan to something that runs: a function that takes a context and executes the statement."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
+from mynode.relation.rows import TableRows
+from mynode.relation.schema import Table
+from mynode.sql import plan
+from mynode.sql.compiler import Compiler
+from mynode.sql.executor import changes, operators, schema_changes
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
+from mynode.sql.executor.sort import SortPass, sorted_rows
+from mynode.sql.explain import explain
+from mynode.sql.expressions import Constant, Expression
+from mynode.sql.result import Completion
+from mynode.values.types import INTEGER, TEXT, Row
+
+_NO_ROW_COUNT: Final = Constant(None, INTEGER)
+
+
+class Builder:
+    """Builds the operators of one plan.
+
+    Attributes:
+        tables: access to each table that the plan reads or writes, by name.
+    """
+
+    __slots__ = ("tables",)
+
+    def __init__(self) -> None:
+        self.tables: dict[str, TableRows] = {}
+
+    def statement(self, node: plan.Plan) -> Execute:
+        match node:
+            case plan.Select():
+                texts = [place for place, column in enumerate(node.input.columns) if column.type is TEXT]
+                return select(self.query(node.input), texts)
+            case plan.Insert():
+                return changes.insert(self._rows(node.table), self.query(node.input))
+            case plan.Update():
+                return changes.update(self._rows(node.table), self.query(node.input), moves=node.moves)
+            case plan.Delete():
+                return changes.delete(self.query(node.input))
+            case plan.CreateTable():
+                return schema_changes.create_table(node)
+            case plan.DropTable():
+                for table in node.tables:
+                    self._rows(table)
+                return schema_changes.drop_tables(node)
+            case plan.Explain():
+                lines: list[Row] = [(line,) for line in explain(node.plan)]
+                return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
+        assert_never(node)
+
+    def query(self, node: plan.QueryNode) -> Batches:
+        match node:
+            case plan.ValueRows():
+                return operators.value_rows(Compiler().value_rows(node.rows))
+            case plan.Scan():
+                return self._scan(node)
+            case plan.Filter():
+                compute = Compiler(node.input.columns).rows(node.condition, None)
+                return operators.computed(self.query(node.input), compute)
+            case plan.Project():
+                return self._project(node)
+            case plan.Sort():
+                return self._sort(node)
+            case plan.Limit():
+                parts = (node.limit or _NO_ROW_COUNT, node.offset or _NO_ROW_COUNT)
+                return operators.limited(self.query(node.input), Compiler().values(parts))
+            case plan.Aggregation():
+                return self._aggregation(node)
+        assert_never(node)
+
+    def _rows(self, table: Table) -> TableRows:
+        return self.tables.setdefault(table.name, TableRows(table))
+
+    def _scan(self, node: plan.Scan) -> Batches:
+        rows = self._rows(node.table)
+        with_key = node.key is not None
+        match node.access:
+            case plan.FullScan():
+                return scan(whole_table(rows), reverse=node.reverse, with_key=with_key)
+            case plan.KeyPoints(keys):
+                return key_points(rows, Compiler().value_rows(keys), reverse=node.reverse, with_key=with_key)
+            case plan.KeyRange(prefix, low, high):
+                bounds = [bound.value for bound in (low, high) if bound is not None]
+                limits = key_range(
+                    rows,
+                    Compiler().values([*prefix, *bounds]),
+                    len(prefix),
+                    None if low is None else low.inclusive,
+                    None if high is None else high.inclusive,
+                )
+                return scan(limits, reverse=node.reverse, with_key=with_key)
+        assert_never(node.access)
+
+    def _project(self, node: plan.Project) -> Batches:
+        """Together with a filter right below it."""
+        source: plan.QueryNode = node.input
+        condition: Expression | None = None
+        if isinstance(source, plan.Filter):
+            condition = source.condition
+            source = source.input
+        compiler = Compiler(source.columns)
+        if condition is None and compiler.is_identity(node.values):
+            return self.query(source)
+        return operators.computed(self.query(source), compiler.rows(condition, node.values))
+
+    def _sort(self, node: plan.Sort) -> Batches:
+        def sort_pass(key: plan.SortKey) -> SortPass:
+            nulls_are = 1 if key.nulls_first == key.descending else -1
+            return SortPass(Compiler(node.input.columns).sort_key(key.value, nulls_are), key.descending)
+
+        return sorted_rows(self.query(node.input), [sort_pass(key) for key in reversed(node.keys)])
+
+    def _aggregation(self, node: plan.Aggregation) -> Batches:
+        def values_of(argument: Expression | None) -> operators.ValuesFunction | None:
+            return None if argument is None else Compiler(node.input.columns).known_values(argument)
+
+        steps = [
+            operators.AggregateStep(call.aggregate, values_of(call.argument), call.distinct) for call in node.aggregates
+        ]
+        return operators.aggregated(self.query(node.input), steps)
+
+
+def select(source: Batches, text_places: list[int], tag: str = "SELECT") -> Execute:
+    """Gives the source's rows out in full batches, and pauses between."""
+
+    def run(context: ExecutionContext) -> Execution:
+        count = 0
+        held: list[Row] | None = None
+        for batch in source(context):
+            if held is None:
+                held = batch
+                continue
+            held = held + batch if held else batch
+            if len(held) < ROWS_PER_BATCH:
+                yield []
+                continue
+            count += len(held)
+            yield from _sized(held, text_places)
+            held = []
+        if held:
+            count += len(held)
+            yield from _sized(held, text_places)
+        return Completion(f"{tag} {count}" if tag == "SELECT" else tag, count)
+
+    return run
+
+
+def _sized(rows: list[Row], text_places: list[int]) -> list[list[Row]]:
+    """The rows in batches within the limits of rows and, about, of bytes."""
+    small = len(rows) <= ROWS_PER_BATCH and _text_length(rows, text_places) <= BYTES_PER_BATCH
+    if small or len(rows) == 1:
+        return [rows]
+    middle = len(rows) // 2
+    return [*_sized(rows[:middle], text_places), *_sized(rows[middle:], text_places)]
+
+
+def _text_length(rows: list[Row], text_places: list[int]) -> int:
+    return sum([len(value) for place in text_places for row in rows if isinstance(value := row[place], str)])

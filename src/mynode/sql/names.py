@@ -1,0 +1,43 @@
+"""Looks up the tables and columns that a statement names, with PostgreSQL's errors and a hint at near names."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from mynode.base.errors import InvalidSchemaNameError, UndefinedColumnError, UndefinedTableError
+from mynode.relation.catalog import Catalog
+from mynode.relation.schema import Table
+from mynode.sql import ast
+
+DEFAULT_SCHEMA: Final = "public"
+"""The schema of all tables."""
+
+
+def find_table(catalog: Catalog, name: ast.TableName) -> Table:
+    """Raises `UndefinedTableError` or `InvalidSchemaNameError`."""
+    check_schema(name)
+    table = catalog.table(name.name)
+    if table is not None:
+        return table
+    near = get_close_matches(name.name, catalog.tables, 1)
+    hint = f'Perhaps you meant the table "{near[0]}".' if near else None
+    raise UndefinedTableError(f'relation "{name.name}" does not exist', position=name.position, hint=hint)
+
+
+def check_schema(name: ast.TableName) -> None:
+    """Raises `InvalidSchemaNameError` for a schema other than `DEFAULT_SCHEMA`."""
+    if name.schema not in (None, DEFAULT_SCHEMA):
+        raise InvalidSchemaNameError(f'schema "{name.schema}" does not exist', position=name.position)
+
+
+def find_column(table: Table, name: str, position: int) -> int:
+    """The position in the table of the column that an INSERT or UPDATE writes. Raises `UndefinedColumnError`."""
+    found = table.position_of(name)
+    if found is not None:
+        return found
+    near = get_close_matches(name, [column.name for column in table.columns], 1, cutoff=0.5)
+    hint = f'Perhaps you meant to reference the column "{table.name}.{near[0]}".' if near else None
+    raise UndefinedColumnError(
+        f'column "{name}" of relation "{table.name}" does not exist', position=position, hint=hint
+    )

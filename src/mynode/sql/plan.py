@@ -1,0 +1,207 @@
+"""Plans: what is to be done, as a tree of nodes that rules rewrite and the executor builds operators from.
+
+A node's `columns` are the row it gives out: one value a column, in this order. Columns are known by their ids, not by
+their places, so a node can be moved below or above another without a change to its expressions; places are looked up
+when operators are built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
+
+# --- how a table is read ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FullScan:
+    """All rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoints:
+    """The rows with one of these primary keys, each given by an expression a key column; in the order of the key."""
+
+    keys: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One end of a range."""
+
+    value: Expression
+    inclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The rows whose first key columns equal `prefix` and whose next key column lies between the bounds."""
+
+    prefix: tuple[Expression, ...]
+    low: Bound | None
+    high: Bound | None
+
+
+Access: TypeAlias = FullScan | KeyPoints | KeyRange
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRows:
+    """Rows made of expressions over no input. SELECT without FROM reads one row of no columns."""
+
+    rows: tuple[tuple[Expression, ...], ...]
+    columns: tuple[PlanColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows of a table, all columns in the table's order, in the order of the primary key.
+
+    Attributes:
+        key: for a statement that changes the rows: one more column, last, with the key that the row lies at.
+    """
+
+    table: Table
+    table_columns: tuple[PlanColumn, ...]
+    key: PlanColumn | None = None
+    access: Access = FullScan()
+    reverse: bool = False
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.table_columns if self.key is None else (*self.table_columns, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The rows for which the condition is TRUE."""
+
+    input: QueryNode
+    condition: Expression
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One value a column, computed from each row."""
+
+    input: QueryNode
+    values: tuple[Expression, ...]
+    columns: tuple[PlanColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    value: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The rows in the order of the keys, the first deciding first; equal rows stay in their order."""
+
+    input: QueryNode
+    keys: tuple[SortKey, ...]
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `limit` rows after the first `offset`. Both are INTEGER expressions over no input; NULL is none."""
+
+    input: QueryNode
+    limit: Expression | None
+    offset: Expression | None
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One row with the values of the aggregates over all rows. Groups will come before them."""
+
+    input: QueryNode
+    aggregates: tuple[AggregateCall, ...]
+    columns: tuple[PlanColumn, ...]
+
+
+QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation
+"""Joins, distinct and set operations come to stand here."""
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A query as a statement."""
+
+    input: QueryNode
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Adds the rows of the input, which have the table's columns."""
+
+    table: Table
+    input: QueryNode
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Writes the rows of the input, which have the table's columns with their new values and last the row's key.
+
+    `moves` says whether a column of the primary key is assigned to, so that a row can get another key.
+    """
+
+    table: Table
+    input: QueryNode
+    moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Deletes the rows of the input, whose last column is the row's key."""
+
+    table: Table
+    input: QueryNode
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: PrimaryKey | None
+    if_not_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    """The tables of a DROP TABLE that exist, and the names of those that IF EXISTS passes over."""
+
+    tables: tuple[Table, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Shows a plan instead of running it."""
+
+    plan: DataPlan
+
+
+DataPlan: TypeAlias = Select | Insert | Update | Delete
+Plan: TypeAlias = DataPlan | CreateTable | DropTable | Explain

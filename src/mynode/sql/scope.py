@@ -1,0 +1,80 @@
+"""What names mean at one place of a statement: the sources (tables) in sight and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import count
+
+from mynode.base.errors import AmbiguousColumnError, UndefinedColumnError, UndefinedTableError
+from mynode.relation.schema import Table
+from mynode.sql.expressions import PlanColumn
+from mynode.values.types import SqlType
+
+
+class ColumnIds:
+    """Makes the columns of one plan, each with an id of its own."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next = count(1)
+
+    def column(self, name: str, type_: SqlType, *, nullable: bool, source: str | None = None) -> PlanColumn:
+        return PlanColumn(next(self._next), name, type_, nullable, source)
+
+    def id(self) -> int:
+        return next(self._next)
+
+    def of_table(self, table: Table, alias: str) -> tuple[PlanColumn, ...]:
+        """A column for each of the table's, in their order."""
+        return tuple(
+            self.column(column.name, column.type, nullable=not column.not_null, source=alias)
+            for column in table.columns
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table of FROM under the name by which expressions call it."""
+
+    name: str
+    columns: tuple[PlanColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The sources in sight, in the order of FROM."""
+
+    sources: tuple[Source, ...] = ()
+
+    def columns(self) -> Iterator[PlanColumn]:
+        for source in self.sources:
+            yield from source.columns
+
+    def source(self, name: str, position: int) -> Source:
+        """Raises `UndefinedTableError`."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise UndefinedTableError(f'missing FROM-clause entry for table "{name}"', position=position)
+
+    def column(self, table: str | None, name: str, position: int) -> PlanColumn:
+        """The column that `table.name`, or `name` alone, means.
+
+        Raises `UndefinedColumnError`, `AmbiguousColumnError` or `UndefinedTableError`.
+        """
+        candidates = self.columns() if table is None else self.source(table, position).columns
+        found = [column for column in candidates if column.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
+        written = f'"{name}"' if table is None else f"{table}.{name}"
+        raise UndefinedColumnError(f"column {written} does not exist", position=position, hint=self._hint(name))
+
+    def _hint(self, name: str) -> str | None:
+        names = {column.name: column for column in self.columns()}
+        near = get_close_matches(name, names, 1, cutoff=0.5)
+        return f'Perhaps you meant to reference the column "{names[near[0]].source}.{near[0]}".' if near else None

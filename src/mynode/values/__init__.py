@@ -1,0 +1,1 @@
+"""SQL values: their types, their comparison and order, their text and key forms, and the casts between them."""
