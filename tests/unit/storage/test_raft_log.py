@@ -63,6 +63,14 @@ def test_a_read_is_bounded_and_gives_at_least_one() -> None:
     assert log.tail(1 << 30) == entries
 
 
+def test_an_entry_over_the_bound_is_read_alone() -> None:
+    log = RaftLog.open(MemoryDisk(), segment_bytes=1)
+    entries = make_entries(1, 1, 1, payload_bytes=600) + make_entries(2, 3, 1)
+    for entry in entries:
+        log.append([persist((entry,), term=1)])
+    assert log.read(1, 4, 500) == entries[:1]
+
+
 def test_several_persists_are_one_write_and_one_sync() -> None:
     disk = MemoryDisk()
     log = RaftLog.open(disk)

@@ -128,8 +128,12 @@ def test_a_segment_that_is_cut_and_not_the_newest_is_damaged() -> None:
     for size in range(len(files(disk)[name]) - SEAL_BYTES):
         twin = disk.copy()
         twin.open(name).truncate(size)
-        with pytest.raises(CorruptionError):
+        with pytest.raises(CorruptionError) as caught:
             RaftLog.open(twin)
+        if size < HEADER_BYTES:
+            assert (caught.value.file, caught.value.offset) == (name, 0)
+        elif HEADER_BYTES < size < HEADER_BYTES + 100:
+            assert (caught.value.file, caught.value.offset) == (name, HEADER_BYTES)
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 5_000, b"RBAT" * 2_000, b"RSEA" * 99, b"x"])

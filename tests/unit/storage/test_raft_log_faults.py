@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -85,6 +86,22 @@ def test_what_a_failed_sync_left_in_the_cache_is_durable_once_it_was_read() -> N
     assert held == make_entries(1, 30, 1)
     disk.crash()
     assert all_entries(RaftLog.open(disk)) == held
+
+
+def test_power_loss_while_that_batch_is_made_durable() -> None:
+    """Its seal must not get to the disk before the batch: the batch's loss would then look like damage."""
+    for operations in range(6):
+        for seed in range(30):
+            disk = MemoryDisk(seed)
+            log = RaftLog.open(disk)
+            disk.fail(Operation.SYNC)
+            with pytest.raises(DiskError):
+                log.append([persist(make_entries(1, 30, 1), term=1)])
+            disk.fail_power_after(operations)
+            with suppress(DiskError):
+                RaftLog.open(disk)
+            disk.crash()
+            assert all_entries(RaftLog.open(disk)) in ((), make_entries(1, 30, 1))
 
 
 @pytest.mark.parametrize(
