@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from mynode.base.errors import ClientClosedError, MyNodeError
+from mynode.base.errors import ClientClosedError, InvariantViolation, MyNodeError
 from mynode.client.client import Client
 from mynode.client.result import Result
 from mynode.client.session import Session
@@ -88,7 +88,7 @@ class BackgroundSession:
 
     def stop(self) -> None:
         """Tell the loop to end, without waiting; for finalizers, which may run in any thread."""
-        with suppress(trio.RunFinishedError):
+        with suppress(trio.RunFinishedError, CancelledError):
             self._token.result().run_sync_soon(self._scope.cancel)
 
     # --- the caller's thread -----------------------------------------------------------------------------------------
@@ -100,7 +100,8 @@ class BackgroundSession:
             try:
                 token.run_sync_soon(self._begin, call)
             except trio.RunFinishedError:
-                raise self._error_when_ended() from self._failure
+                error = self._error_when_ended()
+                raise error from error.__cause__
             try:
                 return call.answer.result()
             except KeyboardInterrupt:
@@ -113,11 +114,13 @@ class BackgroundSession:
         failure = self._failure
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
-        if failure is None:
-            return ClientClosedError("the connection is closed")
         if isinstance(failure, MyNodeError):
             return failure
-        return ClientClosedError(f"the connection ended: {failure!r}")
+        if failure is None:
+            return ClientClosedError("the connection is closed")
+        error = InvariantViolation(f"the connection's loop ended: {failure!r}")
+        error.__cause__ = failure
+        return error
 
     # --- the loop's thread -------------------------------------------------------------------------------------------
 
@@ -127,6 +130,7 @@ class BackgroundSession:
         except BaseException as error:  # the callers' threads raise it
             self._failure = error
         finally:
+            self._token.cancel()  # of no effect once it is set
             if not self._started.done():
                 self._started.set_exception(self._error_when_ended())
 

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 import mynode
 from mynode import dbapi
-from mynode.client.client import open_client
+from mynode.base.errors import InvariantViolation
+from mynode.client.client import Client, open_client
 from mynode.client.options import ClientOptions
 from mynode.dbapi.connection import Connection, open_connection
 from mynode.session.api import StatementRequest
@@ -196,6 +198,16 @@ def test_no_node_is_an_operational_error(cluster: FakeCluster) -> None:
     assert caught.value.sqlstate == "08001"
 
 
+def test_a_mistake_of_ours_is_an_internal_error_with_its_cause() -> None:
+    def make_client() -> AbstractAsyncContextManager[Client]:
+        raise ZeroDivisionError("a mistake")
+
+    with pytest.raises(dbapi.InternalError, match="a mistake") as caught:
+        open_connection(make_client)
+    assert isinstance(caught.value.__cause__, InvariantViolation)
+    assert isinstance(caught.value.__cause__.__cause__, ZeroDivisionError)
+
+
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
@@ -310,7 +322,8 @@ def test_a_forgotten_connection_ends_its_thread(cluster: FakeCluster) -> None:
 @pytest.mark.parametrize(("ending", "code"), [("", 0), ("raise SystemExit(3)", 3), ("raise ValueError", 1)])
 def test_an_open_connection_does_not_hold_up_the_interpreter(ending: str, code: int) -> None:
     program = f"""
-from mynode.client.client import open_client
+from mynode.base.errors import InvariantViolation
+from mynode.client.client import Client, open_client
 from mynode.dbapi.connection import open_connection
 from mynode.testing.fake_nodes import FakeCluster
 connection = open_connection(lambda: open_client(FakeCluster(1).nodes), autocommit=True)
