@@ -9,20 +9,16 @@ COPY src src
 RUN /opt/mynode/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
 
 FROM ${BASE_IMAGE}
-RUN groupadd --gid 10001 mynode \
-    && useradd --uid 10001 --gid mynode --no-create-home --shell /usr/sbin/nologin mynode \
-    && install --directory --owner mynode --group mynode /var/lib/mynode
+RUN install -d -o 10001 -g 10001 /var/lib/mynode
 COPY --from=build /opt/mynode /opt/mynode
 ENV PATH=/opt/mynode/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MYNODE_DATA_DIR=/var/lib/mynode \
     MYNODE_LISTEN=0.0.0.0:9601
-USER mynode
+USER 10001:10001
 WORKDIR /var/lib/mynode
 VOLUME /var/lib/mynode
 EXPOSE 9601
-HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=6 \
-    CMD ["mynode", "status", "127.0.0.1:9601"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["mynode"]
 CMD ["node"]
