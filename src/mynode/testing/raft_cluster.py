@@ -63,7 +63,8 @@ class SimulatedNode:
     log: list[Entry]
     """Every entry of the core's log, durable or not."""
     applied: list[Entry] = field(default_factory=list)
-    loads: deque[Load] = field(default_factory=deque)
+    loads: deque[tuple[Load, tuple[Entry, ...]]] = field(default_factory=deque)
+    """Unanswered loads, with what the disk held when they were asked: an answer may be late."""
     held: deque[tuple[int, list[Send]]] = field(default_factory=deque)
     """Sends that wait for the persist of this number."""
     handed: int = 0
@@ -136,7 +137,7 @@ class RaftCluster:
         if effects.send_after_persist:
             node.held.append((node.handed, effects.send_after_persist))
         self._release(node)
-        node.loads.extend(effects.load)
+        node.loads.extend((load, node.disk.read(load)) for load in effects.load)
         node.applied.extend(effects.committed)
         if self._on_step is not None:
             self._on_step(node, events, effects)
@@ -168,8 +169,8 @@ class RaftCluster:
         """The node's oldest load is answered, if there is one."""
         node = self.nodes[node_id]
         if node.alive and node.loads:
-            load = node.loads.popleft()
-            self.step(node_id, EntriesLoaded(load.generation, load.first, node.disk.read(load)))
+            load, entries = node.loads.popleft()
+            self.step(node_id, EntriesLoaded(load.generation, load.first, entries))
 
     def deliver(self, place: int = 0, *, keep: bool = False) -> None:
         """The message at this place of the network arrives; `keep` leaves a copy of it behind."""

@@ -209,10 +209,11 @@ class RandomSchedule:
 
     def _deliver(self, node_id: NodeId) -> None:
         network = self.cluster.network
-        if len(network) > MAX_IN_NETWORK:
+        while len(network) > MAX_IN_NETWORK:
             network.pop(self.random.randrange(len(network)))
-        if network:
-            self.cluster.deliver(0)
+        for _ in range(self.random.randint(1, 6)):
+            if network:
+                self.cluster.deliver(0)
 
     def _deliver_any(self, node_id: NodeId) -> None:
         if self.cluster.network:
@@ -292,6 +293,23 @@ class RandomSchedule:
         sides = {each: self.random.random() < 0.5 for each in self.cluster.nodes}
         self.cluster.partition([each for each in sides if sides[each]], [each for each in sides if not sides[each]])
 
+    def _depose(self, node_id: NodeId) -> None:
+        """The leader is cut off, or only slow, and time passes for the others until they elect another."""
+        leader = self.cluster.leader()
+        others = [each for each in self.cluster.nodes if each != leader]
+        if leader is None or not others:
+            return
+        if self.random.random() < 0.7:
+            self.cluster.partition([leader], others)
+        patience = self.random.randint(1, 4) * ELECTION_TICKS
+        for _ in range(patience):
+            for each in others:
+                self._step(each, Tick())
+                self.cluster.sync(each)
+            self._deliver(node_id)
+            if self.cluster.leader() not in (leader, None) and self.random.random() < 0.5:
+                break
+
     def _cut(self, node_id: NodeId) -> None:
         self.cluster.cut.add((node_id, self.random.choice(list(self.cluster.nodes))))
 
@@ -324,9 +342,10 @@ _ACTIONS: Final[dict[str, tuple[float, ...]]] = {
     "unreachable": (0, 5),
     "crash": (0, 3, 10),
     "restart": (5, 20),
+    "depose": (0, 5, 20),
     "partition": (0, 2, 6),
     "cut": (0, 4),
-    "heal": (4, 10),
+    "heal": (4, 20),
     "calm": (0, 1, 4),
 }
 """Each thing that can happen, and the weights a schedule picks one from."""
