@@ -159,6 +159,9 @@ class FakeNode:
         await trio.lowlevel.checkpoint()
         if not self.is_up:
             raise ConnectionFailedError(f"{self.address} refused the connection")
+        return self.open_stream()
+
+    def open_stream(self) -> FakeStream:
         self.connections += 1
         self._streams = [stream for stream in self._streams if not stream.is_broken]
         self._streams.append(FakeStream(self))
@@ -189,6 +192,10 @@ class FakeStream:
     async def send(self, requests: Sequence[SessionRequest]) -> None:
         await trio.lowlevel.checkpoint()
         self._check()
+        self.take(requests)
+
+    def take(self, requests: Sequence[SessionRequest]) -> None:
+        """A frame arrives."""
         self._node.frames.append(list(requests))
         for request in requests:
             if isinstance(request, StatementRequest) and not self._node.is_hung and not self.is_broken:
