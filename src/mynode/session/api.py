@@ -14,6 +14,7 @@ from mynode.sql.result import Completion as Completion
 from mynode.values.types import Row as Row
 from mynode.values.types import Value as Value
 
+
 @dataclass(frozen=True, slots=True)
 class StatementRequest:
     """One statement of one session.

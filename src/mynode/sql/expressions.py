@@ -304,8 +304,10 @@ def is_nullable(expression: Expression) -> bool:
 
 
 def conjuncts(expression: Expression) -> tuple[Expression, ...]:
-    """The conditions that must all be TRUE for the expression to be TRUE."""
-    return expression.operands if isinstance(expression, And) else (expression,)
+    """The conditions that must all be TRUE for the expression to be TRUE, none of them an AND."""
+    if not isinstance(expression, And):
+        return (expression,)
+    return tuple(part for operand in expression.operands for part in conjuncts(operand))
 
 
 def conjunction(conditions: tuple[Expression, ...]) -> Expression | None:

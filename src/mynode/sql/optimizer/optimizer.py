@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mynode.sql import plan
+from mynode.sql.optimizer.fold_constants import fold_constants
+from mynode.sql.optimizer.rewriting import Rule, rewrite_plan
+from mynode.sql.optimizer.sort_by_key import sort_by_key
+from mynode.sql.optimizer.use_primary_key import use_primary_key
+
+RULES: Final[tuple[Rule, ...]] = (
+    fold_constants,  # first: the others look for constants
+    use_primary_key,
+    sort_by_key,  # last: it must see how tables are read
+)
 
 
 def optimize(node: plan.Plan) -> plan.Plan:
+    """The plan after all rules, each applied once to every node from the bottom up."""
+    for rule in RULES:
+        node = rewrite_plan(node, rule)
     return node

@@ -1,0 +1,99 @@
+"""Bound expressions written as SQL again, every operator in parentheses, as EXPLAIN shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from mynode.sql.expressions import (
+    AggregateCall,
+    And,
+    Call,
+    Case,
+    CaseValue,
+    Coalesce,
+    ColumnValue,
+    Constant,
+    Expression,
+    InList,
+    IsDistinct,
+    IsNull,
+    IsTruth,
+    Not,
+    Or,
+    ParameterValue,
+)
+from mynode.sql.functions.conversions import CAST_NAME
+from mynode.values.text import format_text
+from mynode.values.types import Value
+
+
+def describe(expression: Expression) -> str:
+    """The expression as SQL."""
+    match expression:
+        case Constant():
+            return literal(expression.value)
+        case ColumnValue():
+            return expression.column.name
+        case ParameterValue():
+            return f"${expression.number}"
+        case Call():
+            return _call(expression)
+        case And() | Or():
+            word = " AND " if isinstance(expression, And) else " OR "
+            return f"({word.join(map(describe, expression.operands))})"
+        case Not():
+            return f"(NOT {describe(expression.operand)})"
+        case IsNull():
+            return f"({describe(expression.operand)} IS NULL)"
+        case IsTruth():
+            return f"({describe(expression.operand)} IS {literal(expression.truth).upper()})"
+        case IsDistinct():
+            return f"({describe(expression.left)} IS DISTINCT FROM {describe(expression.right)})"
+        case InList():
+            return f"({describe(expression.operand)} IN ({describe_list(expression.items)}))"
+        case CaseValue():
+            return "CASE_VALUE"
+        case Case():
+            return _case(expression)
+        case Coalesce():
+            return f"COALESCE({describe_list(expression.operands)})"
+        case AggregateCall():
+            argument = "*" if expression.argument is None else describe(expression.argument)
+            return f"{expression.aggregate.name}({'DISTINCT ' if expression.distinct else ''}{argument})"
+    assert_never(expression)
+
+
+def describe_list(expressions: Sequence[Expression]) -> str:
+    return ", ".join(map(describe, expressions))
+
+
+def literal(value: Value) -> str:
+    """A value as SQL writes it."""
+    match value:
+        case None:
+            return "NULL"
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+    return format_text(value)
+
+
+def _call(call: Call) -> str:
+    name, arguments = call.function.name, call.arguments
+    if name == CAST_NAME:
+        return f"({describe(arguments[0])})::{call.type}"
+    if not call.function.is_operator:
+        return f"{name}({describe_list(arguments)})"
+    if len(arguments) == 1:
+        return f"({name} {describe(arguments[0])})"
+    return f"({describe(arguments[0])} {name} {describe(arguments[1])})"
+
+
+def _case(case: Case) -> str:
+    parts = ["CASE" if case.operand is None else f"CASE {describe(case.operand)}"]
+    for condition, result in case.branches:
+        tested = condition
+        if isinstance(condition, Call) and condition.arguments and isinstance(condition.arguments[0], CaseValue):
+            tested = condition.arguments[1]
+        parts.append(f"WHEN {describe(tested)} THEN {describe(result)}")
+    return " ".join([*parts, f"ELSE {describe(case.otherwise)}", "END"])

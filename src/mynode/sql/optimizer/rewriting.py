@@ -1,0 +1,55 @@
+"""What rules share: to apply a change to every query node of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+
+from mynode.sql import plan
+from mynode.sql.expressions import Expression
+
+Rule: TypeAlias = Callable[[plan.QueryNode], plan.QueryNode]
+"""Makes one node, whose inputs are already changed, into a better one, or leaves it."""
+
+
+def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
+    """The plan with every query node, from the bottom up, replaced by what the rule makes of it."""
+    match node:
+        case plan.Select() | plan.Insert() | plan.Update() | plan.Delete():
+            return replace(node, input=rewrite_query(node.input, rule))
+        case plan.Explain():
+            inner = node.plan
+            return replace(node, plan=replace(inner, input=rewrite_query(inner.input, rule)))
+        case plan.CreateTable() | plan.DropTable():
+            return node
+    assert_never(node)
+
+
+def rewrite_query(node: plan.QueryNode, rule: Rule) -> plan.QueryNode:
+    match node:
+        case plan.ValueRows() | plan.Scan():
+            return rule(node)
+        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation():
+            changed = rewrite_query(node.input, rule)
+            return rule(node if changed is node.input else replace(node, input=changed))
+    assert_never(node)
+
+
+def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expression]) -> plan.QueryNode:
+    """The node with each of its own expressions changed."""
+    match node:
+        case plan.ValueRows():
+            return replace(node, rows=tuple(tuple(map(change, row)) for row in node.rows))
+        case plan.Filter():
+            return replace(node, condition=change(node.condition))
+        case plan.Project():
+            return replace(node, values=tuple(map(change, node.values)))
+        case plan.Sort():
+            return replace(node, keys=tuple(replace(key, value=change(key.value)) for key in node.keys))
+        case plan.Limit():
+            limit, offset = (part and change(part) for part in (node.limit, node.offset))
+            return replace(node, limit=limit, offset=offset)
+        case plan.Scan() | plan.Aggregation():
+            return node
+    assert_never(node)
