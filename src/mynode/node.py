@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final
@@ -147,12 +148,10 @@ class Node:
             heartbeat_ticks=timing.heartbeat_ticks,
             election_ticks=timing.election_ticks,
         )
-        (_, term_before), *term_runs = raft_log.term_runs
         restored = Restored(
             hard_state=raft_log.hard_state,
             first_index=raft_log.first_index,
-            term_before=term_before,
-            term_runs=tuple(term_runs),
+            term_runs=raft_log.term_runs,
             tail=raft_log.tail(LOG_TAIL_BYTES),
         )
         return RaftCore(config, restored, self._surroundings.random)
@@ -300,5 +299,8 @@ async def run_node(config: NodeConfig) -> None:
             timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
             node = Node(identity, members, raft_log, timing=timing, surroundings=surroundings)
             log.info("node starts", node=config.node_id, listen=str(config.listen), log_entries=raft_log.last_index)
-            await run_until_cancelled(node, lambda: serve(config.listen, node, identity))
+            await run_until_cancelled(
+                node,
+                partial(serve, address=config.listen, sessions=node.front, cluster=node, peers=node, identity=identity),
+            )
             log.info("node stopped", node=config.node_id)

@@ -31,7 +31,8 @@ from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
 from mynode.session.api import ColumnInfo, Completion, ErrorInfo, Row, StatementReply, StatementRequest
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
-from mynode.sql.engine import ExecutionContext, ParsedStatement, PreparedStatement, SqlEngine
+from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
+from mynode.sql.executor.context import ExecutionContext
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[SessionEffect, Answer, T]
@@ -99,11 +100,13 @@ class Session:
 
     def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         view = yield from _view(OpenView(request.floor))
-        # No attempt at a statement that is sent for the first time can be in this view (see `OutcomeTable`).
-        floor = request.floor if request.is_retry else max(request.floor, view.version)
+        floor = request.floor
+        if not floor and not request.is_retry:
+            # A client's very first statement: it knows no version yet, and no attempt at it can be in this view.
+            floor = view.version
         attempt = 1
         while True:
-            stored = stored_outcome(view, self._id, request.sequence)
+            stored = stored_outcome(view, self._id, request.sequence, floor=floor if request.is_retry else None)
             if stored is not None:
                 yield self._final(request, stored)
                 return
@@ -134,7 +137,7 @@ class Session:
             return
 
     def _run(self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction) -> Steps[Completion]:
-        prepared: PreparedStatement = self._engine.prepare(parsed, transaction.view, request.parameters)
+        prepared: PreparedStatement = self._engine.prepare(parsed, transaction, request.parameters)
         run = prepared.run(self._context(request, transaction))
         while True:
             try:

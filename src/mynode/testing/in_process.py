@@ -18,7 +18,7 @@ from mynode.actors.connection import FrontConnection
 from mynode.actors.log_store import inline
 from mynode.actors.ports import NodeIdentity
 from mynode.base.address import Address
-from mynode.base.disk import MemoryDisk
+from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, MyNodeError
 from mynode.base.ids import NodeId
 from mynode.node import Node, Surroundings, Timing
