@@ -30,7 +30,7 @@ def run_local_cluster(nodes: int, base_port: int, directory: Path) -> None:
     terminal = Terminal(sys.stdout)
     with open_cluster_directory(directory, members) as plan:
         check_addresses_free(plan.addresses)
-        write_node_configs(plan, {})
+        write_node_configs(plan, {"log_format": "console"})
         terminal.say(f"starting {nodes} nodes, data in {directory}")
         trio.run(Launcher(plan, terminal, lambda: _announce_leader(plan, terminal)).run)
 
@@ -49,7 +49,7 @@ async def _announce_leader(plan: ClusterPlan, terminal: Terminal) -> None:
 def _welcome(plan: ClusterPlan, leader: NodeId) -> str:
     first = plan.addresses[0]
     everyone = ",".join(str(address) for address in plan.addresses)
-    shell = "mynode sql"
+    shell = f"{_program()} sql"
     if first.port != DEFAULT_BASE_PORT:
         shell += f" {everyone.replace(',', ' ')}"
     return "\n".join(
@@ -57,9 +57,14 @@ def _welcome(plan: ClusterPlan, leader: NodeId) -> str:
             "",
             f"MyNode is ready: {len(plan.members)} nodes, node {leader} leads. Ctrl-C stops them; the data stays.",
             "",
-            f"  SQL shell   {shell}" + ("   (or: make sql)" if first.port == DEFAULT_BASE_PORT else ""),
-            f"  Python      mynode.connect({everyone!r})",
+            f"  SQL shell   {shell}",
+            f'  Python      mynode.connect("{everyone}")',
             f"  gRPC        grpcurl -plaintext {first} mynode.v1.ClusterService/Status",
             "",
         ]
     )
+
+
+def _program() -> str:
+    """How the person who started this can start `mynode` again."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "mynode" else f"{sys.executable} -m mynode"
