@@ -8,8 +8,8 @@ import pytest
 
 from mynode.testing.raft_safety import RandomSchedule
 
-BATCHES = 400 if os.environ.get("MYNODE_LONG") == "1" else 8
-SEEDS_PER_BATCH = 10
+BATCHES = 400 if os.environ.get("MYNODE_LONG") == "1" else 6
+SEEDS_PER_BATCH = 8
 ACTIONS = 1_500
 
 

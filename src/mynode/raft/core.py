@@ -376,7 +376,7 @@ class RaftCore:
         """Raise `InvariantViolation` if any stated invariant does not hold. Walks the whole tail: for tests."""
         state, log = self._state, self._state.log
         log.check_invariants()
-        self._proposals.check_invariants()
+        self._proposals.check_invariants(self._delivery.delivered_index)
         self._delivery.check_invariants()
         leads = state.role is Role.LEADER
         invariant((self._leadership is not None) == leads == (self._rounds is not None), "only a leader leads")

@@ -7,6 +7,7 @@ message was probably lost. So an entry may stand in the log twice, seldom: the s
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from mynode.base.ids import LogIndex, ProposalId
@@ -134,17 +135,16 @@ class Proposals:
             size += len(entry.payload)
         self._undelivered_bytes += size
 
-    def truncated(self, entries: Sequence[Entry]) -> None:
-        """These entries, the newest ones, are in this node's log no more: its own ones are due again."""
-        if not entries:
-            return
+    def truncated(self, first: LogIndex, entries: Iterable[Entry]) -> None:
+        """The log was cut off at `first`: its own ones of `entries`, all of it that was in memory, are due again."""
         for entry in entries:
             self._in_log.discard(entry.proposal_id)
             if entry.proposal_id in self._sent:
                 self._again.append(entry.proposal_id)
             if entry.index >= self._counted_from:
                 self._undelivered_bytes -= len(entry.payload)
-        self._counted_from = min(self._counted_from, entries[0].index)
+        # Also where a restart left the entries out of memory: what takes their place is counted.
+        self._counted_from = min(self._counted_from, first)
 
     def delivered(self, entries: Iterable[Entry]) -> None:
         """These entries go to the state machine: nobody waits for them here any more."""
@@ -157,8 +157,15 @@ class Proposals:
             if entry.index >= self._counted_from:
                 self._undelivered_bytes -= len(entry.payload)
 
-    def check_invariants(self) -> None:
+    def check_invariants(self, delivered_index: LogIndex) -> None:
+        log = self._state.log
+        first = max(delivered_index + 1, self._counted_from)
+        if first >= log.tail_start:
+            undelivered = log.entries_from(first, sys.maxsize, sys.maxsize)
+            size = sum(len(entry.payload) for entry in undelivered)
+            invariant(self._undelivered_bytes == size, "undelivered bytes are counted")
+            ids = {entry.proposal_id for entry in undelivered}
+            invariant(self._in_log <= ids, "what is known to be in the log is there")
         own = [*self._fresh.values(), *self._sent.values()]
         invariant(self._own_bytes == sum(len(proposal.payload) for proposal in own), "own bytes are counted")
         invariant(not self._fresh.keys() & self._sent.keys(), "a proposal is fresh or sent")
-        invariant(self._undelivered_bytes >= 0, "no entry is delivered twice")

@@ -60,7 +60,8 @@ class AppendReceiver:
             entries = entries[known:]
             if entries and entries[0].index <= log.last_index:
                 invariant(entries[0].index > commit, "a committed entry is never replaced")
-                self._proposals.truncated(log.truncate(entries[0].index))
+                first = entries[0].index
+                self._proposals.truncated(first, log.truncate(first))
         if entries:
             log.append(entries)
             self._proposals.appended(entries)
