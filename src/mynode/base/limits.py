@@ -91,6 +91,8 @@ MAX_PEERS: Final = 8
 # --- raft log on disk -----------------------------------------------------------------------------------------------
 SEGMENT_BYTES: Final = 64 * MIB
 """A segment is closed once it is at least this long."""
+SEGMENT_RESERVE_BYTES: Final = 64 * KIB
+"""The newest segment's file is filled with zeros this far ahead of its end."""
 
 # --- relations ------------------------------------------------------------------------------------------------------
 invariant(

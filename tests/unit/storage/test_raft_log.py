@@ -74,6 +74,7 @@ def test_an_entry_over_the_bound_is_read_alone() -> None:
 def test_several_persists_are_one_write_and_one_sync() -> None:
     disk = MemoryDisk()
     log = RaftLog.open(disk)
+    log.append([persist(term=1)])
     before = disk.operations
     log.append(
         [

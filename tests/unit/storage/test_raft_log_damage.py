@@ -39,6 +39,11 @@ def files(disk: MemoryDisk) -> dict[str, bytes]:
     return {name: disk.open(name).read(0, 1 << 30) for name in disk.list()}
 
 
+def written(disk: MemoryDisk) -> dict[str, bytes]:
+    """The files without the zeros that they reserve."""
+    return {name: data.rstrip(b"\0") for name, data in files(disk).items()}
+
+
 def put(disk: MemoryDisk, name: str, data: bytes) -> None:
     file = disk.create(name)
     file.write(0, data)
@@ -53,8 +58,10 @@ def test_the_small_log_is_what_the_tests_need() -> None:
 
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
 def test_every_byte_flipped_one_at_a_time(mask: int) -> None:
-    """Every flip is found, or lies in a seal, where it harms nothing: the log then holds what it held."""
+    """Every flip is found, or lies in a seal or in the reserve and harms nothing: the log then holds what it held."""
     disk = small_log()
+    reserve = sum(map(len, files(disk).values())) - sum(map(len, written(disk).values()))
+    assert reserve > 0
     harmless = 0
     for name, data in files(disk).items():
         for offset in range(len(data)):
@@ -68,13 +75,14 @@ def test_every_byte_flipped_one_at_a_time(mask: int) -> None:
             else:
                 assert (all_entries(log), log.hard_state) == (ALL, HardState(1, 2))
                 harmless += 1
-    assert harmless == len(BATCHES) * SEAL_BYTES
+    assert harmless == len(BATCHES) * SEAL_BYTES + reserve
 
 
 def without_newest_seal(disk: MemoryDisk) -> None:
     """As after a power loss before the kernel wrote the newest seal."""
-    newest = disk.open(disk.list()[-1])
-    newest.truncate(newest.size() - SEAL_BYTES)
+    name = disk.list()[-1]
+    newest = disk.open(name)
+    newest.write(len(written(disk)[name]) - SEAL_BYTES, bytes(SEAL_BYTES))
     newest.sync()
 
 
@@ -108,17 +116,17 @@ def test_the_newest_seal_comes_back_at_the_next_start() -> None:
 def test_a_file_cut_anywhere_in_its_last_batch_is_a_torn_tail() -> None:
     disk = small_log()
     name = disk.list()[-1]
-    data = files(disk)[name]
+    data = written(disk)[name]
     lengths = set()
     for size in range(HEADER_BYTES, len(data) + 1):
         twin = disk.copy()
         twin.open(name).truncate(size)
-        log = RaftLog.open(twin)
+        log = RaftLog.open(twin, segment_bytes=SEGMENT_BYTES)
         held = all_entries(log)
         assert held == ALL[: len(held)]
         lengths.add(len(held))
         log.append([persist(make_entries(len(held) + 1, 2, 5), term=5)])
-        assert all_entries(RaftLog.open(twin)) == held + make_entries(len(held) + 1, 2, 5)
+        assert all_entries(RaftLog.open(twin, segment_bytes=SEGMENT_BYTES)) == held + make_entries(len(held) + 1, 2, 5)
     assert len(lengths) > 1
 
 
@@ -139,11 +147,11 @@ def test_a_segment_that_is_cut_and_not_the_newest_is_damaged() -> None:
 @pytest.mark.parametrize("garbage", [b"\0" * 5_000, b"RBAT" * 2_000, b"RSEA" * 99, b"x"])
 def test_garbage_after_the_end_is_cut_off(garbage: bytes) -> None:
     disk = small_log()
-    before = files(disk)
+    before = written(disk)
     newest = disk.open(disk.list()[-1])
     newest.write(newest.size(), garbage)
     assert all_entries(RaftLog.open(disk)) == ALL
-    assert files(disk) == before
+    assert written(disk) == before
 
 
 def test_a_missing_segment_is_named() -> None:
@@ -176,7 +184,7 @@ def test_a_batch_copied_to_another_place_does_not_count() -> None:
     """Old bytes of a reused place, or a payload that looks like a batch, are not taken for the log."""
     disk = small_log()
     name = disk.list()[-1]
-    data = files(disk)[name]
+    data = written(disk)[name]
     put(disk, name, data + data[HEADER_BYTES:])
     assert all_entries(RaftLog.open(disk)) == ALL
     assert files(disk)[name] == data
@@ -194,3 +202,24 @@ def test_an_unknown_format_version_is_refused() -> None:
     put(disk, name, b"")
     with pytest.raises(CorruptionError, match="not the beginning of a raft log segment"):
         RaftLog.open(disk)
+
+
+def test_zeros_in_the_place_of_a_closed_segments_batches_are_found() -> None:
+    """They look like its reserve, but the next segment's header says what came before it."""
+    disk = small_log()
+    first, second = disk.list()[:2]
+    data = files(disk)[first]
+    for start in range(HEADER_BYTES, len(data) - SEAL_BYTES):
+        twin = disk.copy()
+        twin.open(first).write(start, bytes(len(data) - start))
+        with pytest.raises(CorruptionError) as caught:
+            RaftLog.open(twin)
+        assert caught.value.file in (first, second)
+
+
+def test_a_segment_closed_with_reserve_left_is_read_on() -> None:
+    disk = MemoryDisk()
+    RaftLog.open(disk, segment_bytes=10_000).append([persist(make_entries(1, 5, 1), term=1)])
+    RaftLog.open(disk, segment_bytes=1).append([persist(make_entries(6, 5, 1))])
+    assert len(disk.list()) == 2
+    assert all_entries(RaftLog.open(disk)) == make_entries(1, 10, 1)

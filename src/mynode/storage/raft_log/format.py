@@ -53,6 +53,9 @@ cache with the fsync's return, so a killed process never loses it; the kernel wr
 the next batch. Only a power loss in that time together with a flipped bit in exactly this batch passes for a torn tail.
 Nor can it be told that a file was shortened to the end of a batch. A damaged seal alone harms nothing.
 
+The file may reach beyond the last seal with zeros, room reserved for batches to come; closed segments, too, may end
+with some. (They are no hiding place: the next segment's header says what the log held before it.)
+
 A new segment is written under another name, synced and renamed, so its header is never torn. Then the segment before
 it gets the seal `RNXT`: a last segment that has one proves that the file after it was lost.
 

@@ -52,6 +52,8 @@ class RaftLog:
         self._index = index
         self._hard_state = hard_state
         self._segment_bytes = segment_bytes
+        self._reserved = file.size()
+        """How far the newest segment's file reaches; from its end on there are zeros."""
         self._failure: DiskError | None = None
 
     @classmethod
@@ -127,7 +129,8 @@ class RaftLog:
         seal_at = segment.size_bytes + len(data)
         segment.size_bytes = seal_at + SEAL_BYTES
         self._apply(batch.changes)
-        self._write_seal(self._file, encode_seal(segment.salt, seal_at), seal_at)
+        self._write_if_room(self._file, encode_seal(segment.salt, seal_at), seal_at)
+        self._reserve_ahead(segment)
 
     def _encode(self, batch: BatchEncoder, persists: Sequence[Persist]) -> None:
         last_index = self._index.last_index
@@ -153,6 +156,7 @@ class RaftLog:
             except DiskFullError:
                 # A part of the batch may stand there: it is no valid one, and cutting it off gives back its room.
                 self._file.truncate(segment.size_bytes)
+                self._reserved = segment.size_bytes
                 raise
         with self._poisoned_by_failure(also_full=True):
             self._file.sync()
@@ -164,11 +168,21 @@ class RaftLog:
             else:
                 self._index.apply(change)
 
-    def _write_seal(self, file: File, seal: bytes, position: int) -> None:
-        """Not waited for, and of no harm if it is missing: the batch before it is durable."""
+    def _reserve_ahead(self, segment: SegmentIndex) -> None:
+        """Fill the file with zeros ahead of its end: an fsync without a new size to make durable takes half as long."""
+        if segment.size_bytes + limits.SEGMENT_RESERVE_BYTES // 2 <= self._reserved:
+            return
+        start = max(self._reserved, segment.size_bytes)
+        end = min(segment.size_bytes + limits.SEGMENT_RESERVE_BYTES, self._segment_bytes)
+        if start < end:
+            self._write_if_room(self._file, bytes(end - start), start)
+            self._reserved = end
+
+    def _write_if_room(self, file: File, data: bytes, position: int) -> None:
+        """For seals and reserves: they are not waited for, and nothing is lost if they are missing."""
         with self._poisoned_by_failure():
             try:
-                file.write(position, seal)
+                file.write(position, data)
             except DiskFullError:
                 return
 
@@ -180,9 +194,9 @@ class RaftLog:
                 self._disk, old.sequence + 1, index.last_index + 1, index.last_term, self._hard_state
             )
         closing_at = old.size_bytes - SEAL_BYTES
-        old_file, self._file = self._file, file
+        old_file, self._file, self._reserved = self._file, file, segment.size_bytes
         index.add_segment(segment)
-        self._write_seal(old_file, encode_seal(old.salt, closing_at, closing=True), closing_at)
+        self._write_if_room(old_file, encode_seal(old.salt, closing_at, closing=True), closing_at)
         with self._poisoned_by_failure(also_full=True):
             old_file.sync()
             old_file.close()
@@ -326,7 +340,7 @@ def _create_segment(
 
 def _make_durable(file: File, newest: SegmentIndex, recovered: Recovered) -> None:
     """Finish what a crash interrupted, so that all that was read is durable and has its seal."""
-    if file.size() > newest.size_bytes:
+    if recovered.is_torn:
         file.truncate(newest.size_bytes)
     if recovered.unsealed is None:
         file.sync()

@@ -33,11 +33,13 @@ class Recovered:
         index: of all entries; its newest segment's `size_bytes` is where the next batch goes.
         hard_state: the newest one.
         unsealed: the newest batch, when it has no seal: where it lies and its bytes. It may be in the page cache only.
+        is_torn: there is a batch after the newest one that a crash left incomplete.
     """
 
     index: LogIndexTable
     hard_state: HardState
     unsealed: tuple[int, bytes] | None
+    is_torn: bool
 
 
 def recover(disk: Disk) -> Recovered | None:
@@ -62,7 +64,7 @@ def recover(disk: Disk) -> Recovered | None:
             recovery.begin_segment(header)
         recovery.read_batches(data, is_newest=sequence == sequences[-1])
     assert recovery is not None
-    return Recovered(recovery.index, recovery.hard_state, recovery.unsealed)
+    return Recovered(recovery.index, recovery.hard_state, recovery.unsealed, recovery.is_torn)
 
 
 def _read_file(disk: Disk, name: str) -> bytes:
@@ -71,6 +73,11 @@ def _read_file(disk: Disk, name: str) -> bytes:
         return file.read(0, file.size())
     finally:
         file.close()
+
+
+def _is_blank(data: bytes, position: int) -> bool:
+    """Is the rest of a segment the zeros of its reserve? Were they a batch, the next segment's header would tell."""
+    return not data[position:].strip(b"\0")
 
 
 def _missing(sequence: int) -> CorruptionError:
@@ -84,6 +91,7 @@ class _Recovery:
         self.index = LogIndexTable(_segment_index(header), header.term_before)
         self.hard_state = header.hard_state
         self.unsealed: tuple[int, bytes] | None = None
+        self.is_torn = False
 
     def begin_segment(self, header: SegmentHeader) -> None:
         index = self.index
@@ -104,8 +112,11 @@ class _Recovery:
         while position < len(data):
             found = batch_end(data, position, segment.salt)
             if found is None:
+                if _is_blank(data, position):
+                    break
                 if not is_newest or anything_valid_after(data, position, segment.salt):
                     raise CorruptionError("a synced batch's checksum is wrong", file=segment.name, offset=position)
+                self.is_torn = True
                 break
             for change in decode_batch(data, position, found, segment.name):
                 self._apply(change, segment.name, position)
