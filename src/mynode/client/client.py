@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from mynode.base.errors import ConfigError, NodeBusyError
+from mynode.base.errors import ConfigError, InvariantViolation, NodeBusyError
 from mynode.client.nodes import NodeSet
 from mynode.client.options import ClientOptions
 from mynode.client.result import Result
@@ -65,7 +65,7 @@ class Client:
             OutcomeUnknownError: no answer came in time, and it may have been executed.
             ClientClosedError: the client is closed.
         """
-        deadline = trio.current_time() + (timeout if timeout is not None else self._nodes.options.timeout)
+        deadline = self._nodes.deadline(timeout)
         session = self._idle.pop() if self._idle else await self._leased(deadline)
         try:
             return await session.execute_until(deadline, sql, parameters)
@@ -86,7 +86,7 @@ class Client:
         Until the first batch is here, failures are retried as in `execute`; afterwards they are final, since rows were
         handed out. `timeout` bounds the statement up to its last batch. Leaving early stops the statement.
         """
-        deadline = trio.current_time() + (timeout if timeout is not None else self._nodes.options.timeout)
+        deadline = self._nodes.deadline(timeout)
         async with self._streams:
             session = Session(self._nodes, Place(self._start(), is_exclusive=True), self._random)
             async with session.stream_until(deadline, sql, parameters) as rows:
@@ -109,7 +109,7 @@ class Client:
         """
         with self._nodes.call_until(float("inf")):
             return await self._nodes.reach()
-        raise AssertionError("there is no deadline")
+        raise InvariantViolation("there is no deadline")
 
     async def status(
         self,

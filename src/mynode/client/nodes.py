@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from mynode.base.errors import ClientClosedError, ConfigError, ConnectionFailedError, MyNodeError
+from mynode.base.errors import ClientClosedError, ConfigError, ConnectionFailedError, InvariantViolation, MyNodeError
 from mynode.base.ids import Version
 from mynode.client.link import Link
 from mynode.client.options import ClientOptions
@@ -152,6 +152,10 @@ class NodeSet:
         self.is_closed = False
         self._calls: set[trio.CancelScope] = set()
 
+    def deadline(self, timeout: float | None) -> float:
+        """`timeout` seconds from now, or the client's default, as a time of Trio's clock."""
+        return trio.current_time() + (self.options.timeout if timeout is None else timeout)
+
     @contextmanager
     def call_until(self, deadline: float) -> Iterator[None]:
         """Leaves the block at the deadline, and when the client closes, which raises `ClientClosedError`."""
@@ -184,7 +188,7 @@ class NodeSet:
                     return node
                 first = first or node
         if first is None:
-            raise AssertionError("every node is tried")
+            raise InvariantViolation("every node is tried")
         return first
 
     async def reach(self) -> str:

@@ -21,6 +21,7 @@ from typing import Final
 from mynode.base.errors import (
     ConnectionFailedError,
     MyNodeError,
+    NoQuorumError,
     OutcomeUnknownError,
     QueryCanceledError,
 )
@@ -73,7 +74,11 @@ class RetryState:
         return self._told
 
     def _unknown(self) -> OutcomeUnknownError:
+        told = self._told
+        if isinstance(told, OutcomeUnknownError):
+            return told
+        why = "no quorum" if isinstance(told, NoQuorumError) else "no answer came in time"
         return OutcomeUnknownError(
-            "no answer came in time; the statement may have been executed, or may still be",
-            detail=self._told.message if self._told is not None else None,
+            f"{why}: the statement may have been executed, or may still be",
+            detail=told.message if told is not None else None,
         )

@@ -57,8 +57,7 @@ class Session:
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Result:
         """Run one statement and return its whole result; see `Client.execute`."""
-        deadline = self.deadline(timeout)
-        return await self.execute_until(deadline, sql, parameters)
+        return await self.execute_until(self._nodes.deadline(timeout), sql, parameters)
 
     async def execute_until(self, deadline: float, sql: str, parameters: Sequence[object]) -> Result:
         """As `execute`, with the deadline as a time of Trio's clock."""
@@ -80,10 +79,6 @@ class Session:
         finally:
             statement.release()
             self._is_busy = False
-
-    def deadline(self, timeout: float | None) -> float:
-        """`timeout` seconds from now, or the client's default, as a time of Trio's clock."""
-        return trio.current_time() + (timeout if timeout is not None else self._nodes.options.timeout)
 
     def _statement(self, deadline: float, sql: str, parameters: Sequence[object]) -> Statement:
         if self._is_busy:

@@ -9,9 +9,8 @@ from typing import Final, TypeVar
 
 import trio
 
-from mynode.base.errors import ConnectionFailedError, MyNodeError, NoQuorumError, ShuttingDownError
+from mynode.base.errors import ConnectionFailedError, InvariantViolation, MyNodeError, NoQuorumError, ShuttingDownError
 from mynode.base.ids import SessionId
-from mynode.base.invariant import invariant
 from mynode.client.link import Attempt, Link
 from mynode.client.nodes import Node, NodeSet
 from mynode.client.result import Result
@@ -45,7 +44,8 @@ class Place:
 
 
 class Statement:
-    """
+    """Chooses nodes, opens attempts and collects the answer. One task uses it, and calls `release` at the end.
+
     Invariants:
     - Every attempt has the same session and sequence number, and the floor known before the first: it proves to the
       outcome table that the statement is not older than what the table has forgotten.
@@ -80,7 +80,6 @@ class Statement:
         self._retry = RetryState()
         self._attempts = 0
         self._tried: set[int] = set()
-        self._node: Node | None = None
         self._link: Link | None = None
         self._attempt: Attempt | None = None
 
@@ -177,9 +176,8 @@ class Statement:
         )
 
     async def _take_reply(self) -> StatementReply:
-        invariant(self._attempt is not None and self._link is not None, "an attempt is open")
-        assert self._attempt is not None
-        assert self._link is not None
+        if self._attempt is None or self._link is None:
+            raise InvariantViolation("no attempt is open")
         reply = await self._attempt.next_reply()
         self._link.took_reply()
         if reply.error is not None:
