@@ -50,10 +50,13 @@ _STATUS_BY_SQLSTATE: Final[Mapping[str, Status]] = {
     "XX001": Status.DATA_LOSS,
 }
 _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
+    "07": Status.INVALID_ARGUMENT,
     "08": Status.UNAVAILABLE,
     "0A": Status.UNIMPLEMENTED,
     "22": Status.INVALID_ARGUMENT,
     "23": Status.FAILED_PRECONDITION,
+    "25": Status.FAILED_PRECONDITION,
+    "3F": Status.NOT_FOUND,
     "40": Status.ABORTED,
     "42": Status.INVALID_ARGUMENT,
     "53": Status.RESOURCE_EXHAUSTED,

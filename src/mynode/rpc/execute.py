@@ -75,7 +75,7 @@ async def _collect(connection: ClientConnection) -> Encoded:
             if reply.error is not None:
                 raise reply.error.to_error()
             columns.extend(Column(name=column.name, type=column.type_name) for column in reply.columns or ())
-            rows += _encode_rows(reply.rows)
+            rows += encode_rows(reply.rows)
             if len(rows) > MAX_EXECUTE_BYTES:
                 raise ProgramLimitExceededError(
                     f"the result is over {MAX_EXECUTE_BYTES} bytes, the most that fits one message",
@@ -104,7 +104,7 @@ _TEXT_FIELD: Final = 5
 _BLOB_FIELD: Final = 6
 
 
-def _encode_rows(rows: Iterable[Row]) -> bytes:
+def encode_rows(rows: Iterable[Row]) -> bytes:
     """Rows as the field `ExecuteResponse.rows`, each `Row{repeated Value values}`.
 
     By hand, because betterproto2 takes ten times as long, and all sessions of the node wait meanwhile.
