@@ -115,7 +115,7 @@ class Runner:
         is_retry = False
         while True:
             try:
-                await self._workload.run(session, item, is_retry=is_retry)
+                attempts = await self._workload.run(session, item, is_retry=is_retry)
             except VerificationError:
                 raise
             except MyNodeError as error:
@@ -126,6 +126,7 @@ class Runner:
                 self._window.retries += 1
                 await trio.sleep(_RETRY_DELAY_S)
             else:
+                self._window.retries += attempts - 1
                 return True
 
     def _give_up(self, error: MyNodeError) -> None:

@@ -46,8 +46,8 @@ class Workload(ABC):
         """The number that tells `run` which item to do."""
 
     @abstractmethod
-    async def run(self, session: Session, item: int, *, is_retry: bool) -> None:
-        """Do one item; its error if it failed. `is_retry`: it was tried before, and may have been executed."""
+    async def run(self, session: Session, item: int, *, is_retry: bool) -> int:
+        """Do one item, or raise why not; how many attempts the client made. `is_retry`: it may have been executed."""
 
     @abstractmethod
     async def verify(self, client: Client) -> str:
@@ -76,10 +76,11 @@ class ReadWorkload(Workload):
     def next_item(self) -> int:
         return int(self.random.random() * self.ROWS) + 1
 
-    async def run(self, session: Session, item: int, *, is_retry: bool) -> None:
+    async def run(self, session: Session, item: int, *, is_retry: bool) -> int:
         result = await session.execute(self._SELECT, (item,))
         if result.rows != [(self._values[item - 1],)]:
             raise VerificationError(f"id {item} of bench_read came back as {result.rows!r}")
+        return result.attempts
 
     async def verify(self, client: Client) -> str:
         rows = await all_rows(client, "bench_read")
@@ -105,13 +106,15 @@ class WriteWorkload(Workload):
         self._acknowledged.append(0)
         return len(self._acknowledged)
 
-    async def run(self, session: Session, item: int, *, is_retry: bool) -> None:
+    async def run(self, session: Session, item: int, *, is_retry: bool) -> int:
         try:
-            await session.execute(self._INSERT, (item, self._value(item)))
+            attempts = (await session.execute(self._INSERT, (item, self._value(item)))).attempts
         except UniqueViolationError:
             if not is_retry:
                 raise
+            attempts = 1
         self._acknowledged[item - 1] = 1
+        return attempts
 
     def _value(self, item: int) -> str:
         return self._values[item % self._VALUES]

@@ -40,11 +40,12 @@ class Scripted(Workload):
         self.items += 1
         return self.items
 
-    async def run(self, session: Session, item: int, *, is_retry: bool) -> None:
+    async def run(self, session: Session, item: int, *, is_retry: bool) -> int:
         self.tries.append((item, is_retry))
         await trio.sleep(0.1)
         if errors := self._errors.get(item):
             raise errors.pop(0)
+        return 1
 
 
 async def measure(
