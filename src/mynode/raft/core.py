@@ -244,6 +244,7 @@ class RaftCore:
         state = self._state
         state.now += 1
         self._proposals.tick()
+        self._reads.tick()
         if self._leadership is None:
             if self._election.timed_out:
                 self._begin_pre_vote()

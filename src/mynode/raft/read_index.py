@@ -75,7 +75,7 @@ class _Batch:
     """Local reads that were asked of the leader under one token."""
 
     tokens: list[int]
-    resend_at: int
+    resend_at: int = 0
 
 
 class LocalReads:
@@ -113,20 +113,27 @@ class LocalReads:
         self.put_back(asked)
 
     def ask_leader(self) -> None:
-        """Another node leads, or none does: forward what waits, and again what got no answer in a heartbeat's time."""
-        state = self._state
-        if state.leader is None:
-            return
-        if self._unsent:
-            self._batches[self._next_token] = _Batch(self._unsent, 0)
+        """Another node leads, or none does: forward what waits, in one batch."""
+        if self._state.leader is not None and self._unsent:
+            batch = _Batch(self._unsent)
+            self._batches[self._next_token] = batch
             self._unsent = []
+            self._send(self._next_token, batch)
             self._next_token += 1
+
+    def tick(self) -> None:
+        """Ask again, under the same token, for what got no answer in a heartbeat's time."""
         for token, batch in list(self._batches.items()):
             if not batch.tokens:
                 del self._batches[token]
-            elif batch.resend_at <= state.now:
-                batch.resend_at = state.now + state.config.heartbeat_ticks + 1
-                state.send(state.leader, ReadIndexRequest(state.term, token))
+            elif batch.resend_at <= self._state.now:
+                self._send(token, batch)
+
+    def _send(self, token: int, batch: _Batch) -> None:
+        state = self._state
+        batch.resend_at = state.now + state.config.heartbeat_ticks + 1
+        if state.leader is not None:
+            state.send(state.leader, ReadIndexRequest(state.term, token))
 
     def ask(self, rounds: ReadRounds) -> None:
         """This node leads: its reads wait for the next round."""

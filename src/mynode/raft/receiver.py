@@ -33,8 +33,9 @@ class AppendReceiver:
         state = self._state
         log = state.log
         prev_index = request.prev_index
-        # Everything committed equals every leader's log (Leader Completeness), even where its term is not known here.
-        if prev_index > state.commit and not log.holds(prev_index, request.prev_term):
+        # What is no longer in the log was committed, and every leader has it (Leader Completeness, Figure 3).
+        if prev_index >= log.base_index and not log.holds(prev_index, request.prev_term):
+            invariant(prev_index > state.commit, "every leader has every committed entry")
             hint = log.newest_of_term_at_most(min(prev_index, log.last_index), request.prev_term)
             state.send(leader, AppendResponse(state.term, False, 0, prev_index, hint, log.term_at(hint)))
             return
@@ -51,15 +52,14 @@ class AppendReceiver:
         entries = request.entries
         known = 0
         if request.prev_index < log.last_index:
-            commit = self._state.commit
             while known < len(entries):
                 index = entries[known].index
-                if index > commit and not log.holds(index, entries[known].term):
+                if index > log.base_index and not log.holds(index, entries[known].term):
                     break
                 known += 1
             entries = entries[known:]
             if entries and entries[0].index <= log.last_index:
-                invariant(entries[0].index > commit, "a committed entry is never replaced")
+                invariant(entries[0].index > self._state.commit, "a committed entry is never replaced")
                 first = entries[0].index
                 self._proposals.truncated(first, log.truncate(first))
         if entries:
