@@ -23,6 +23,7 @@ class Election:
     def __init__(self, state: NodeState) -> None:
         self._state = state
         self._votes: set[NodeId] = set()
+        self._timeout = 0
         self._deadline = 0
         self._leader_heard_at = 0
         self._own_vote_persist: int | None = None
@@ -34,12 +35,13 @@ class Election:
         """A new random timeout: election_ticks to 2 * election_ticks - 1 ticks; one tick where nobody else can lead."""
         state = self._state
         shortest = state.config.election_ticks
-        timeout = state.random.randrange(shortest, 2 * shortest) if state.peers else 1
-        self._deadline = state.now + timeout
+        self._timeout = state.random.randrange(shortest, 2 * shortest) if state.peers else 1
+        self._deadline = state.now + self._timeout
 
     def leader_heard(self) -> None:
+        """The timeout begins anew; it stays the same one, since this is called for every message of the leader."""
         self._leader_heard_at = self._state.now
-        self.restart_timer()
+        self._deadline = self._state.now + self._timeout
 
     @property
     def timed_out(self) -> bool:
