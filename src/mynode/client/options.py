@@ -31,7 +31,7 @@ class ClientOptions:
     max_sessions: int = DEFAULT_MAX_SESSIONS
     max_streams: int = 16
     connect_timeout: float = 2.0
-    probe_after: float = 2.0
+    probe_after: float = 1.0
     probe_timeout: float = 2.0
 
     def __post_init__(self) -> None:
