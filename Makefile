@@ -37,6 +37,9 @@ format: .venv/.dev ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+protos: .venv/.dev ## Generate the gRPC messages from protos/
+	$(BIN)/python tools/generate_protos.py
+
 clean: ## Remove the data of the cluster and all caches
 	rm -rf data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -45,8 +48,8 @@ distclean: clean ## Remove the virtual environment too
 
 # The stamps say what is installed, so that a second start installs nothing: .runtime what a node needs, .dev what the
 # tests need on top of it.
-.venv/.runtime: pyproject.toml constraints.txt scripts/venv
-	@scripts/venv
+.venv/.runtime: pyproject.toml constraints.txt tools/venv
+	@tools/venv
 	@echo "installing MyNode into .venv (once)"
 	@$(PIP_INSTALL) --editable .
 	@touch $@
