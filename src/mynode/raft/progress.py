@@ -56,8 +56,8 @@ class Progress:
             self.inflight.append(last_index)
             self.next_index = last_index + 1
 
-    def accepted(self, match_index: LogIndex) -> bool:
-        """The follower holds everything up to `match_index`. Returns whether that is news."""
+    def accepted(self, match_index: LogIndex) -> None:
+        """The follower holds everything up to `match_index`."""
         inflight = self.inflight
         while inflight and inflight[0] <= match_index:
             inflight.popleft()
@@ -65,10 +65,7 @@ class Progress:
             self._replicate_from(max(match_index, self.match_index) + 1)
         elif match_index >= self.next_index:
             self.next_index = match_index + 1
-        if match_index <= self.match_index:
-            return False
-        self.match_index = match_index
-        return True
+        self.match_index = max(self.match_index, match_index)
 
     def rejected(self, rejected_index: LogIndex, agree_index: LogIndex) -> None:
         """The append after `rejected_index` did not fit; the logs may agree at `agree_index`. Late ones are ignored."""
