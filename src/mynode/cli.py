@@ -6,6 +6,7 @@ reachable or no quorum.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -58,6 +59,9 @@ def _report(error: BaseException) -> int:
     for leaf in leaves:
         if isinstance(leaf, KeyboardInterrupt):
             return 130
+        if isinstance(leaf, BrokenPipeError):  # the reader of our output has enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_FAILED
         if isinstance(leaf, OSError):
             _say(f"mynode: error: {leaf}")
             return EXIT_FAILED

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import select
+from typing import TYPE_CHECKING
 
 import structlog
 
-from mynode.config import LogFormat, LogLevel
+if TYPE_CHECKING:
+    from mynode.config import LogFormat, LogLevel  # its library takes long to import, and a client needs no more of it
 
 
 class _LineLogger:
@@ -73,6 +75,12 @@ def configure_logging(level: LogLevel, log_format: LogFormat, *, descriptor: int
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
+
+
+def log_warnings_only() -> None:
+    """For a program that has a node inside, unless it configured structlog itself: say little, on standard error."""
+    if not structlog.is_configured():
+        configure_logging("warning", "auto")
 
 
 def _renderers(log_format: LogFormat, *, colors: bool) -> list[structlog.typing.Processor]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import trio
 
 from mynode.base.errors import ConfigError, ConnectionFailedError, NoQuorumError
+from mynode.observability.logging import log_warnings_only
 from mynode.shell.formats import Format
-from mynode.shell.interactive import run_interactive
 from mynode.shell.printer import Printer
 from mynode.shell.script import TextReader, run_script
 from mynode.shell.shell import Shell
@@ -33,6 +33,7 @@ class ShellOptions:
 
 def run_shell(options: ShellOptions) -> int:
     """Run the shell; its exit code. Raises `ConfigError` for options that do not fit, or what stops it at once."""
+    log_warnings_only()
     if options.command is not None:
         if options.file is not None:
             raise ConfigError("-c and -f exclude each other")
@@ -57,6 +58,8 @@ async def _run(options: ShellOptions, script: io.FileIO | io.BytesIO | None) -> 
     async with connect(options.target) as client:
         shell = Shell(client, Printer(sys.stdout, sys.stderr, output_format=options.output_format))
         if script is None:
+            from mynode.shell.interactive import run_interactive  # prompt_toolkit, which no script needs
+
             await run_interactive(shell)
             return 0
         keeps_going = options.keeps_going and options.command is None
