@@ -12,6 +12,7 @@ from random import Random
 import pytest
 import trio
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
@@ -53,10 +54,8 @@ def test_history_is_kept_for_its_owner_only(keyboard: PipeInput, tmp_path: Path)
     keyboard.send_text("SELECT 1;\r")
     Prompt().read()
     history = tmp_path / "mynode" / "history"
-    assert "SELECT 1;" in history.read_text()
+    assert list(FileHistory(str(history)).load_history_strings()) == ["SELECT 1;"]
     assert history.stat().st_mode & 0o077 == 0
-    keyboard.send_text("\x1b[A\r")  # the arrow up
-    assert Prompt().read() == "SELECT 1;"
 
 
 def test_a_history_that_cannot_be_written_is_no_error(
