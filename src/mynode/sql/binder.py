@@ -42,7 +42,7 @@ from mynode.sql.functions.registry import is_aggregate, resolve_aggregate, resol
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope
 from mynode.values.casts import CastLevel
-from mynode.values.text import check_text, parse_text
+from mynode.values.text import check_text
 from mynode.values.types import (
     BOOLEAN,
     FLOAT,
@@ -85,7 +85,7 @@ class Binder:
             case ast.IntegerLiteral():
                 return _integer(node.value, node.position)
             case ast.DecimalLiteral():
-                return Constant(parse_text(node.text, FLOAT), FLOAT)
+                return self._coerced(Constant(node.text, UNKNOWN), FLOAT, CastLevel.IMPLICIT, node.position)
             case ast.StringLiteral():
                 return Constant(check_text(node.value), UNKNOWN)
             case ast.BytesLiteral():
@@ -178,7 +178,7 @@ class Binder:
 
     def _is_truth(self, node: ast.IsTruth) -> Expression:
         words = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
-        operand = self.condition(node.operand, f"IS {words[node.truth]}")
+        operand = self.condition(node.operand, f"IS {'NOT ' if node.negated else ''}{words[node.truth]}")
         test = IsNull(operand) if node.truth is None else IsTruth(operand, node.truth)
         return _negated(test, node.negated)
 

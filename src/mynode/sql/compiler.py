@@ -322,7 +322,10 @@ class Compiler:
             case Not():
                 return self._test(expression.operand, not wanted)
             case IsNull():
-                return f"({self._value(expression.operand).text} {'is' if wanted else 'is not'} None)"
+                code = self._value(expression.operand)
+                if code.simple and not code.nullable:
+                    return str(not wanted)
+                return f"({code.text} {'is' if wanted else 'is not'} None)"
             case IsTruth():
                 found = self._test(expression.operand, expression.truth)
                 return found if wanted else f"(not {found})"

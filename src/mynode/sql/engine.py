@@ -17,7 +17,9 @@ from mynode.relation.keys import CATALOG_END
 from mynode.relation.rows import TableRows
 from mynode.sql import ast, plan
 from mynode.sql.executor.build import Builder
-from mynode.sql.executor.context import Execute, Execution, ExecutionContext
+from mynode.sql.executor.context import Execute, Execution
+from mynode.sql.executor.context import ExecutionContext as ExecutionContext
+from mynode.sql.names import TableNames
 from mynode.sql.optimizer.optimizer import optimize
 from mynode.sql.parameters import (
     Convert,
@@ -177,8 +179,9 @@ class SqlEngine:
 
 def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
     parameters = ParameterTypes(declared)
-    node = optimize(Planner(catalog, parameters).statement(tree))
-    builder = Builder()
+    tables = TableNames(catalog)
+    node = optimize(Planner(tables, parameters).statement(tree))
+    builder = Builder(tables.used.values())
     execute = builder.statement(node)
     return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), execute)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from mynode.relation.schema import Table
@@ -11,41 +12,55 @@ from mynode.sql.expression_text import describe, describe_list
 from mynode.sql.expressions import Expression
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A node's first line, what is said of it below, and its inputs."""
+
+    title: str
+    details: tuple[str, ...] = ()
+    inputs: tuple[_Shown, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The node and all below it."""
+        lines = [self.title, *(f"  {detail}" for detail in self.details)]
+        for shown in self.inputs:
+            first, *rest = shown.lines()
+            lines += [f"  ->  {first}", *(f"      {line}" for line in rest)]
+        return lines
+
+
 def explain(node: plan.DataPlan) -> list[str]:
     """A line a node, its details indented below it, then its input behind an arrow."""
     match node:
         case plan.Select():
-            return _lines(node.input)
+            return _shown(node.input).lines()
         case plan.Insert() | plan.Update() | plan.Delete():
-            return [f"{type(node).__name__} on {node.table.name}", *_input(node.input)]
+            title = f"{type(node).__name__} on {node.table.name}"
+            return _Shown(title, inputs=(_shown(node.input),)).lines()
     assert_never(node)
 
 
-def _lines(node: plan.QueryNode) -> list[str]:
+def _shown(node: plan.QueryNode) -> _Shown:
     match node:
         case plan.ValueRows():
-            return [f"Values: {len(node.rows)} rows" if node.columns else "Result"]
+            counted = f"{len(node.rows)} row{'' if len(node.rows) == 1 else 's'}"
+            return _Shown("Result" if node.rows == ((),) else f"Values: {counted}")
         case plan.Scan():
             return _scan(node)
         case plan.Filter():
-            first, *rest = _lines(node.input)
-            return [first, f"  Filter: {describe(node.condition)}", *rest]
+            below = _shown(node.input)
+            return replace(below, details=(*below.details, f"Filter: {describe(node.condition)}"))
         case plan.Project():
-            return _lines(node.input)
+            return _shown(node.input)
         case plan.Sort():
-            return ["Sort", f"  Sort Key: {', '.join(map(_sort_key, node.keys))}", *_input(node.input)]
+            return _Shown("Sort", (f"Sort Key: {', '.join(map(_sort_key, node.keys))}",), (_shown(node.input),))
         case plan.Limit():
-            limit = [] if node.limit is None else [f"  Limit: {describe(node.limit)}"]
-            offset = [] if node.offset is None else [f"  Offset: {describe(node.offset)}"]
-            return ["Limit", *limit, *offset, *_input(node.input)]
+            parts = (("Limit", node.limit), ("Offset", node.offset))
+            details = tuple(f"{word}: {describe(part)}" for word, part in parts if part is not None)
+            return _Shown("Limit", details, (_shown(node.input),))
         case plan.Aggregation():
-            return ["Aggregate", f"  Output: {describe_list(node.aggregates)}", *_input(node.input)]
+            return _Shown("Aggregate", (f"Output: {describe_list(node.aggregates)}",), (_shown(node.input),))
     assert_never(node)
-
-
-def _input(node: plan.QueryNode) -> list[str]:
-    first, *rest = _lines(node)
-    return [f"  ->  {first}", *(f"      {line}" for line in rest)]
 
 
 def _sort_key(key: plan.SortKey) -> str:
@@ -54,21 +69,21 @@ def _sort_key(key: plan.SortKey) -> str:
     return f"{describe(key.value)}{direction}{nulls}"
 
 
-def _scan(scan: plan.Scan) -> list[str]:
+def _scan(scan: plan.Scan) -> _Shown:
     table = scan.table
     alias = scan.table_columns[0].source if scan.table_columns else None
     name = table.name if alias in (None, table.name) else f"{table.name} {alias}"
     if isinstance(scan.access, plan.FullScan) and not scan.reverse:
-        return [f"Seq Scan on {name}"]
+        return _Shown(f"Seq Scan on {name}")
     backward = " Backward" if scan.reverse else ""
-    first = f"Index Scan{backward} using {table.primary_key.name if table.primary_key else ''} on {name}"
+    title = f"Index Scan{backward} using {table.primary_key.name if table.primary_key else ''} on {name}"
     match scan.access:
         case plan.FullScan():
-            return [first]
+            return _Shown(title)
         case plan.KeyPoints(keys):
-            return [first, f"  Index Cond: {_points(_key_names(table), keys)}"]
+            return _Shown(title, (f"Index Cond: {_points(_key_names(table), keys)}",))
         case plan.KeyRange():
-            return [first, f"  Index Cond: {_range(_key_names(table), scan.access)}"]
+            return _Shown(title, (f"Index Cond: {_range(_key_names(table), scan.access)}",))
     assert_never(scan.access)
 
 

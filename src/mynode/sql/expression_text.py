@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from mynode.sql.expressions import (
     AggregateCall,
@@ -26,6 +26,8 @@ from mynode.sql.expressions import (
 from mynode.sql.functions.conversions import CAST_NAME
 from mynode.values.text import format_text
 from mynode.values.types import Value
+
+DEFAULT_ESCAPE: Final = "'\\'"
 
 
 def describe(expression: Expression) -> str:
@@ -82,11 +84,18 @@ def _call(call: Call) -> str:
     name, arguments = call.function.name, call.arguments
     if name == CAST_NAME:
         return f"({describe(arguments[0])})::{call.type}"
+    if name in ("like", "ilike"):
+        return _like(name.upper(), arguments)
     if not call.function.is_operator:
         return f"{name}({describe_list(arguments)})"
     if len(arguments) == 1:
         return f"({name} {describe(arguments[0])})"
     return f"({describe(arguments[0])} {name} {describe(arguments[1])})"
+
+
+def _like(word: str, arguments: Sequence[Expression]) -> str:
+    text, pattern, escape = map(describe, arguments)
+    return f"({text} {word} {pattern}{'' if escape == DEFAULT_ESCAPE else f' ESCAPE {escape}'})"
 
 
 def _case(case: Case) -> str:

@@ -14,15 +14,35 @@ DEFAULT_SCHEMA: Final = "public"
 """The schema of all tables."""
 
 
-def find_table(catalog: Catalog, name: ast.TableName) -> Table:
-    """Raises `UndefinedTableError` or `InvalidSchemaNameError`."""
-    check_schema(name)
-    table = catalog.table(name.name)
-    if table is not None:
+class TableNames:
+    """Finds the tables of one statement.
+
+    Attributes:
+        used: those found, by name; the plan rests on their schemas, even if rules leave a table out of it.
+    """
+
+    __slots__ = ("_catalog", "used")
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.used: dict[str, Table] = {}
+
+    def find(self, name: ast.TableName) -> Table:
+        """Raises `UndefinedTableError` or `InvalidSchemaNameError`."""
+        table = self.look_up(name)
+        if table is not None:
+            return table
+        near = get_close_matches(name.name, self._catalog.tables, 1)
+        hint = f'Perhaps you meant the table "{near[0]}".' if near else None
+        raise UndefinedTableError(f'relation "{name.name}" does not exist', position=name.position, hint=hint)
+
+    def look_up(self, name: ast.TableName) -> Table | None:
+        """The table, if there is one. Raises `InvalidSchemaNameError`."""
+        check_schema(name)
+        table = self._catalog.table(name.name)
+        if table is not None:
+            self.used[table.name] = table
         return table
-    near = get_close_matches(name.name, catalog.tables, 1)
-    hint = f'Perhaps you meant the table "{near[0]}".' if near else None
-    raise UndefinedTableError(f'relation "{name.name}" does not exist', position=name.position, hint=hint)
 
 
 def check_schema(name: ast.TableName) -> None:

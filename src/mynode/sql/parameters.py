@@ -60,7 +60,9 @@ def known_value_types(value_types: ValueTypes) -> dict[int, SqlType]:
 def check_count(wanted: int, given: int) -> None:
     """Raises `ParameterCountError`."""
     if wanted != given:
-        raise ParameterCountError(f"the statement has {wanted} parameters, but {given} values were given")
+        parameters = "1 parameter" if wanted == 1 else f"{wanted} parameters"
+        values = "1 value was" if given == 1 else f"{given} values were"
+        raise ParameterCountError(f"the statement has {parameters}, but {values} given")
 
 
 Convert: TypeAlias = Callable[[Row], Row]

@@ -15,13 +15,12 @@ from mynode.base.errors import (
     UndefinedTableError,
 )
 from mynode.base.limits import MAX_COLUMNS
-from mynode.relation.catalog import Catalog
 from mynode.relation.schema import Column, PrimaryKey, Table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder, assignment_mismatch, resolve_type
 from mynode.sql.coercion import coerce
 from mynode.sql.expressions import ColumnValue, Constant, Expression
-from mynode.sql.names import check_schema, find_column, find_table
+from mynode.sql.names import TableNames, check_schema, find_column
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
@@ -32,10 +31,10 @@ from mynode.values.types import TEXT
 class Planner:
     """Plans one statement against one state of the catalog; its parameters' types are found on the way."""
 
-    __slots__ = ("_catalog", "_ids", "_parameters")
+    __slots__ = ("_ids", "_parameters", "_tables")
 
-    def __init__(self, catalog: Catalog, parameters: ParameterTypes) -> None:
-        self._catalog = catalog
+    def __init__(self, tables: TableNames, parameters: ParameterTypes) -> None:
+        self._tables = tables
         self._parameters = parameters
         self._ids = ColumnIds()
 
@@ -69,12 +68,12 @@ class Planner:
         assert_never(statement)
 
     def _queries(self) -> QueryPlanner:
-        return QueryPlanner(self._catalog, self._parameters, self._ids)
+        return QueryPlanner(self._tables, self._parameters, self._ids)
 
     # --- changes of rows ----------------------------------------------------------------------------------------------
 
     def _insert(self, statement: ast.Insert) -> plan.Insert:
-        table = find_table(self._catalog, statement.table.table)
+        table = self._tables.find(statement.table.table)
         targets = _target_columns(table, statement.columns)
         source = statement.source
         if isinstance(source, ast.Query):
@@ -113,7 +112,7 @@ class Planner:
         return plan.Project(source, full, self._ids.of_table(table, table.name))
 
     def _update(self, statement: ast.Update) -> plan.Update:
-        table = find_table(self._catalog, statement.table.table)
+        table = self._tables.find(statement.table.table)
         scan, matching, scope = self._changed_rows(table, statement.table, statement.where)
         binder = Binder(scope, self._parameters, self._ids, "UPDATE")
         new_values: dict[int, Expression] = {}
@@ -135,7 +134,7 @@ class Planner:
         )
 
     def _delete(self, statement: ast.Delete) -> plan.Delete:
-        table = find_table(self._catalog, statement.table.table)
+        table = self._tables.find(statement.table.table)
         _, matching, _ = self._changed_rows(table, statement.table, statement.where)
         return plan.Delete(table, matching)
 
@@ -158,8 +157,7 @@ class Planner:
         found: dict[str, Table] = {}
         missing: list[str] = []
         for name in statement.tables:
-            check_schema(name)
-            table = self._catalog.table(name.name)
+            table = self._tables.look_up(name)
             if table is not None:
                 found[table.name] = table
             elif statement.if_exists:

@@ -11,7 +11,6 @@ from mynode.base.errors import (
     InvalidColumnReferenceError,
     SqlSyntaxError,
 )
-from mynode.relation.catalog import Catalog
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce, common_type
@@ -25,7 +24,7 @@ from mynode.sql.expressions import (
     rewrite,
     walk,
 )
-from mynode.sql.names import find_table
+from mynode.sql.names import TableNames
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.values.casts import CastLevel
@@ -47,10 +46,10 @@ class QueryPlanner:
     list). The projection stands on top so that ORDER BY can use what is not selected and LIMIT spares computing it.
     """
 
-    __slots__ = ("_catalog", "_ids", "_parameters")
+    __slots__ = ("_ids", "_parameters", "_tables")
 
-    def __init__(self, catalog: Catalog, parameters: ParameterTypes, ids: ColumnIds) -> None:
-        self._catalog = catalog
+    def __init__(self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds) -> None:
+        self._tables = tables
         self._parameters = parameters
         self._ids = ids
 
@@ -91,7 +90,7 @@ class QueryPlanner:
     def _source(self, reference: ast.TableReference | None) -> tuple[plan.QueryNode, Scope]:
         if reference is None:
             return plan.ValueRows(((),), ()), Scope()
-        table = find_table(self._catalog, reference.table)
+        table = self._tables.find(reference.table)
         name = reference.alias or table.name
         columns = self._ids.of_table(table, name)
         return plan.Scan(table, columns), Scope((Source(name, columns),))
@@ -209,8 +208,6 @@ def _implied_name(expression: ast.Expression) -> str:
             return expression.type.name if name == "?column?" else name
         case ast.Case():
             return "case"
-        case ast.BooleanLiteral():
-            return "bool"
     return "?column?"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
@@ -25,13 +26,13 @@ class Builder:
     """Builds the operators of one plan.
 
     Attributes:
-        tables: access to each table that the plan reads or writes, by name.
+        tables: access to each table that the plan rests on, by name.
     """
 
     __slots__ = ("tables",)
 
-    def __init__(self) -> None:
-        self.tables: dict[str, TableRows] = {}
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self.tables = {table.name: TableRows(table) for table in tables}
 
     def statement(self, node: plan.Plan) -> Execute:
         match node:
@@ -39,16 +40,14 @@ class Builder:
                 texts = [place for place, column in enumerate(node.input.columns) if column.type is TEXT]
                 return select(self.query(node.input), texts)
             case plan.Insert():
-                return changes.insert(self._rows(node.table), self.query(node.input))
+                return changes.insert(self.tables[node.table.name], self.query(node.input))
             case plan.Update():
-                return changes.update(self._rows(node.table), self.query(node.input), moves=node.moves)
+                return changes.update(self.tables[node.table.name], self.query(node.input), moves=node.moves)
             case plan.Delete():
                 return changes.delete(self.query(node.input))
             case plan.CreateTable():
                 return schema_changes.create_table(node)
             case plan.DropTable():
-                for table in node.tables:
-                    self._rows(table)
                 return schema_changes.drop_tables(node)
             case plan.Explain():
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
@@ -75,11 +74,8 @@ class Builder:
                 return self._aggregation(node)
         assert_never(node)
 
-    def _rows(self, table: Table) -> TableRows:
-        return self.tables.setdefault(table.name, TableRows(table))
-
     def _scan(self, node: plan.Scan) -> Batches:
-        rows = self._rows(node.table)
+        rows = self.tables[node.table.name]
         with_key = node.key is not None
         match node.access:
             case plan.FullScan():

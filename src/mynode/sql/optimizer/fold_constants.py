@@ -1,6 +1,7 @@
 """Computes at once what depends on nothing: `1 + 1` becomes `2`.
 
-A part that fails (`1 / 0`) stays as it is, and fails only if it is reached: `CASE WHEN false THEN 1 / 0 END` is NULL.
+A filter that is always TRUE goes; one that never is leaves no rows, and nothing is read for it. A part that fails
+(`1 / 0`) stays as it is, and fails only if it is reached: `CASE WHEN false THEN 1 / 0 END` is NULL.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from mynode.values.types import BOOLEAN
 
 def fold_constants(node: plan.QueryNode) -> plan.QueryNode:
     folded = change_expressions(node, lambda expression: rewrite(expression, _fold))
-    if isinstance(folded, plan.Filter) and folded.condition == Constant(True, BOOLEAN):
-        return folded.input
+    if isinstance(folded, plan.Filter) and isinstance(folded.condition, Constant):
+        return folded.input if folded.condition.value is True else plan.ValueRows((), folded.columns)
     return folded
 
 
@@ -33,10 +34,10 @@ def _fold(expression: Expression) -> Expression | None:
 def _folded_call(call: Call) -> Expression | None:
     function = call.function
     values = [argument.value for argument in call.arguments if isinstance(argument, Constant)]
-    if function.volatile or len(values) < len(call.arguments):
-        return None
     if function.strict and None in values:
         return Constant(None, call.type)
+    if function.volatile or len(values) < len(call.arguments):
+        return None
     try:
         return Constant(function.implementation(*values), call.type)
     except SqlError:
