@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import MyNodeError, NoQuorumError, OutcomeUnknownError
+from mynode.base.errors import MyNodeError, NoQuorumError, NotNullViolationError, OutcomeUnknownError
 from mynode.base.ids import NodeId
 from mynode.testing.in_process import InProcessCluster, SqlClient
 
@@ -143,3 +143,36 @@ async def test_a_partitioned_leader_serves_nothing_stale(autojump_clock: MockClo
             await SqlClient(cluster.nodes[old]).execute("SELECT id FROM t", timeout_s=3)
         cluster.network.heal()
         assert await rows_of(cluster, old) == [1]
+
+
+async def test_a_retry_that_changes_nothing_still_bars_the_first_attempt(autojump_clock: MockClock) -> None:
+    """The retry finds no row and says so; the first attempt, which another node held up, must not be applied later."""
+    async with cluster_of(3) as cluster:
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+        client = SqlClient(cluster.nodes[1], sequence=1)
+        await client.retry("UPDATE t SET value = 'late' WHERE id = 1")
+        await SqlClient(cluster.nodes[2]).execute("INSERT INTO t VALUES (1, 'new')")
+        held_up = SqlClient(cluster.nodes[3], session_id=client.session_id, sequence=1)
+        await held_up.retry("UPDATE t SET value = 'late' WHERE id = 1", is_retry=False)
+        assert await SqlClient(cluster.nodes[2]).execute("SELECT value FROM t") == [("new",)]
+
+
+async def test_a_retry_repeats_the_error_of_the_first_attempt(autojump_clock: MockClock) -> None:
+    async with cluster_of(3) as cluster:
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+        client = SqlClient(cluster.nodes[1], sequence=1)
+        for _ in range(2):
+            with pytest.raises(NotNullViolationError, match="null value"):
+                await client.retry("INSERT INTO t VALUES (1, NULL)")
+
+
+async def test_a_node_that_is_cut_off_says_so_before_the_deadline(autojump_clock: MockClock) -> None:
+    async with cluster_of(3) as cluster:
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+        cluster.network.partition([1], [2, 3])
+        began = trio.current_time()
+        with pytest.raises(NoQuorumError):
+            await SqlClient(cluster.nodes[1]).execute("SELECT id FROM t", timeout_s=60)
+        with pytest.raises(MyNodeError, match="no quorum"):
+            await SqlClient(cluster.nodes[1]).execute("INSERT INTO t VALUES (1, 'x')", timeout_s=60)
+        assert trio.current_time() - began < 15

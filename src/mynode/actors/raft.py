@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 import trio
@@ -29,6 +29,7 @@ from mynode.actors.protocol import (
 )
 from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
+from mynode.base.limits import ELECTION_TICKS
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft import events
@@ -37,6 +38,9 @@ from mynode.raft.effects import Effects, LeaderChange, Rejected, RejectReason, S
 from mynode.raft.messages import EntryKind, Message, Proposal
 
 log = structlog.get_logger(__name__)
+
+PATIENCE_TICKS: Final = 2 * ELECTION_TICKS
+"""A node without a leader lets a client wait for one to two times so long before it says that there is no quorum."""
 
 
 class RaftActor:
@@ -66,6 +70,8 @@ class RaftActor:
         self._handed_to_disk = 0
         self._durable = 0
         self._held: deque[tuple[int, list[Send]]] = deque()
+        self._leaderless_ticks = 0
+        self._aged: set[ProposalId | int] = set()
         self._unsent: list[ApplyEntries | OpenViews] = []
         self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
 
@@ -102,8 +108,12 @@ class RaftActor:
                 case LoadDone(generation, first, entries):
                     steps.append(events.EntriesLoaded(generation, first, entries))
                 case TickNow():
-                    steps.extend(self._forget_abandoned_reads())
                     steps.append(events.Tick())
+                    steps.extend(self._forget_abandoned_reads())
+                    if self._is_time_to_give_up():
+                        abandoned.extend(id_ for id_ in self._proposers if id_ in self._aged)
+                        steps.extend(self._give_up_reads())
+                        self._aged = {*self._proposers, *self._readers}
                 case LinkBroken(peer):
                     steps.append(events.PeerUnreachable(peer))
                 case AbandonProposal(id_):
@@ -128,6 +138,22 @@ class RaftActor:
         for token in dead:
             del self._readers[token]
         return [events.CancelRead(token) for token in dead]
+
+    def _is_time_to_give_up(self) -> bool:
+        """Without a leader for so long, what waited at the last look is answered: another node may have a quorum."""
+        change = self.leader.value
+        if change is not None and change.leader is not None:
+            self._leaderless_ticks = 0
+            self._aged.clear()
+            return False
+        self._leaderless_ticks += 1
+        return self._leaderless_ticks % PATIENCE_TICKS == 0
+
+    def _give_up_reads(self) -> list[events.Event]:
+        tokens = [token for token in self._readers if token in self._aged]
+        for token in tokens:
+            self._reject(Rejected(token, RejectReason.NO_LEADER))
+        return [events.CancelRead(token) for token in tokens]
 
     # --- effects out -------------------------------------------------------------------------------------------------
 
@@ -190,7 +216,7 @@ class RaftActor:
             return
         settled = {entry.proposal_id for entry in effects.committed} | {each.key for each in effects.rejected}
         for id_ in abandoned:
-            if id_ not in settled:
+            if id_ not in settled and id_ in self._proposers:
                 self._proposers.pop(id_).answer(self._unknown())
 
     def _unknown(self) -> OutcomeUnknownError:

@@ -10,6 +10,8 @@ How a statement runs, and why it is strictly serializable:
   opened, and only if what was read is unchanged there does the answer stand; otherwise it runs again.
 - A statement's session and sequence number travel in its entry. A retry finds the first outcome in the replicated
   outcome table: here before it runs, or when its own entry is applied.
+- A retry always proposes, if need be an entry that writes nothing and holds its answer, errors included: an earlier
+  attempt that a paused node still holds then meets that answer, and cannot be applied after it was given.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TypeAlias, TypeVar
 
 import msgpack
 
-from mynode.base.errors import FeatureNotSupportedError, MyNodeError, SqlError
+from mynode.base.errors import FeatureNotSupportedError, MyNodeError, SqlError, error_from_wire
 from mynode.base.ids import SessionId, Version
 from mynode.base.invariant import invariant
 from mynode.machine.commands import TransactionCommand
@@ -117,7 +119,7 @@ class Session:
                 completion = yield from self._run(request, parsed, transaction)
             except SqlError as error:
                 failure = error
-            if failure is not None or not transaction.writes:
+            if not request.is_retry and (failure is not None or not transaction.writes):
                 fresh = yield from _view(OpenFreshView())
                 if self._still_holds(request, transaction, fresh):
                     if failure is not None:
@@ -126,8 +128,8 @@ class Session:
                     return
                 view = fresh
                 continue
-            invariant(completion is not None, "a statement that did not fail is complete")
-            outcome = yield from _outcome(self._proposal(request, floor, transaction, completion))
+            answer = failure if failure is not None else completion
+            outcome = yield from _outcome(self._proposal(request, floor, transaction, answer))
             if isinstance(outcome, Conflicted):
                 attempt += 1
                 yield Backoff(attempt)
@@ -158,8 +160,14 @@ class Session:
         )
 
     def _proposal(
-        self, request: StatementRequest, floor: Version, transaction: Transaction, completion: Completion | None
+        self,
+        request: StatementRequest,
+        floor: Version,
+        transaction: Transaction,
+        answer: Completion | SqlError | None,
     ) -> Propose:
+        """The entry of a statement. One that failed writes nothing but its error into the outcome table."""
+        failed = isinstance(answer, SqlError)
         return Propose(
             TransactionCommand(
                 session=self._id,
@@ -167,8 +175,8 @@ class Session:
                 floor=floor,
                 view=transaction.view.version,
                 reads=transaction.reads,
-                writes=transaction.writes.in_order(),
-                result=_encode_result(completion),
+                writes=() if failed else transaction.writes.in_order(),
+                result=_encode_result(answer),
             )
         )
 
@@ -176,6 +184,8 @@ class Session:
         if isinstance(outcome, Refused):
             raise outcome.to_error()
         completion = _decode_result(outcome.result)
+        if isinstance(completion, MyNodeError):
+            raise completion
         return Emit(StatementReply(self._id, request.sequence, None, (), completion, None, outcome.version))
 
     def _context(self, request: StatementRequest, transaction: Transaction) -> ExecutionContext:
@@ -198,13 +208,23 @@ def _outcome(effect: Propose) -> Steps[Outcome]:
     return answer
 
 
-def _encode_result(completion: Completion | None) -> bytes:
-    if completion is None:
-        return b""
-    encoded: bytes = msgpack.packb((completion.tag, completion.rows_affected))
+def _encode_result(answer: Completion | SqlError | None) -> bytes:
+    """msgpack [tag, rows affected], or [sqlstate, message, position, hint, detail] of an error."""
+    match answer:
+        case Completion(tag, rows_affected):
+            encoded: bytes = msgpack.packb((tag, rows_affected))
+        case SqlError():
+            encoded = msgpack.packb((answer.sqlstate, answer.message, answer.position, answer.hint, answer.detail))
+        case _:
+            raise AssertionError("a statement ends with a completion or an error")
     return encoded
 
 
-def _decode_result(result: bytes) -> Completion:
-    tag, rows_affected = msgpack.unpackb(result)
-    return Completion(tag, rows_affected)
+def _decode_result(result: bytes) -> Completion | MyNodeError:
+    match msgpack.unpackb(result):
+        case [tag, rows_affected]:
+            return Completion(tag, rows_affected)
+        case [sqlstate, message, position, hint, detail]:
+            return error_from_wire(sqlstate, message, position=position, hint=hint, detail=detail)
+        case other:
+            raise AssertionError(f"an outcome of {len(other)} elements")
