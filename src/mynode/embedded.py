@@ -14,6 +14,7 @@ from mynode.actors.ports import NodeIdentity, NodeStatus
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError, ShuttingDownError
 from mynode.node import STOP_TIMEOUT_S, Node, Surroundings, Timing, open_raft_log
+from mynode.observability.logging import log_warnings_only
 from mynode.session.api import SessionRequest, StatementReply
 
 IDENTITY: Final = NodeIdentity(cluster_id="embedded", node_id=1)
@@ -71,6 +72,7 @@ async def open_embedded(directory: Path) -> AsyncIterator[EmbeddedTransport]:
         DataDirectoryError: the directory cannot be used, is in use, or belongs to a node of a cluster.
         CorruptionError: its raft log is damaged.
     """
+    log_warnings_only()
     with open_raft_log(directory, IDENTITY) as raft_log:
         node = Node(
             IDENTITY, {IDENTITY.node_id: ADDRESS}, raft_log, timing=Timing(tick_ms=10), surroundings=Surroundings()

@@ -57,7 +57,12 @@ class _LibraryHandler(logging.Handler):
 
 
 def configure_logging(level: LogLevel, log_format: LogFormat, *, descriptor: int = 2) -> None:
-    """Make structlog write events of `level` and above to the open file `descriptor` in `log_format`."""
+    """Make structlog, and `logging` with it, write events of `level` and above to the open file `descriptor`."""
+    _configure_structlog(level, log_format, descriptor)
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
+
+
+def _configure_structlog(level: LogLevel, log_format: LogFormat, descriptor: int) -> None:
     is_terminal = os.isatty(descriptor)
     if log_format == "auto":
         log_format = "console" if is_terminal else "logfmt"
@@ -74,13 +79,15 @@ def configure_logging(level: LogLevel, log_format: LogFormat, *, descriptor: int
         logger_factory=lambda *_: logger,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()], force=True)
 
 
 def log_warnings_only() -> None:
-    """For a program that has a node inside, unless it configured structlog itself: say little, on standard error."""
+    """For a program that has a node inside, unless it configured structlog itself: say little, on standard error.
+
+    The program's `logging` is left as it is.
+    """
     if not structlog.is_configured():
-        configure_logging("warning", "auto")
+        _configure_structlog("warning", "auto", descriptor=2)
 
 
 def _renderers(log_format: LogFormat, *, colors: bool) -> list[structlog.typing.Processor]:
