@@ -1,8 +1,4 @@
-"""The command `mynode`: options in, exit codes out. What a command does is in the package it calls.
-
-Exit codes: 0 done, 1 the statement or check failed, 2 wrong usage (a node: it cannot run as configured), 3 no node
-reachable or no quorum.
-"""
+"""The command `mynode`: options in, exit codes out. What a command does is in the package it calls."""
 
 from __future__ import annotations
 
@@ -16,22 +12,11 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from mynode import __version__
-from mynode.base.errors import (
-    AddressInUseError,
-    ConfigError,
-    ConnectionFailedError,
-    DataDirectoryError,
-    InvariantViolation,
-    MyNodeError,
-    NoQuorumError,
-)
+from mynode.base.errors import ConfigError, InvariantViolation, MyNodeError
+from mynode.base.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, exit_code
 
 DEFAULT_ADDRESSES = ",".join(f"127.0.0.1:{port}" for port in range(9601, 9606))
 OutputFormat: TypeAlias = Literal["table", "csv", "json", "markdown"]
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_UNREACHABLE = 3
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,10 +40,10 @@ def _report(error: BaseException) -> int:
     for leaf in leaves:
         if isinstance(leaf, MyNodeError) and not isinstance(leaf, InvariantViolation):
             _say(f"mynode: error: {leaf.message}" + (f" ({leaf.hint})" if leaf.hint else ""))
-            return _exit_code(leaf)
+            return exit_code(leaf)
     for leaf in leaves:
         if isinstance(leaf, KeyboardInterrupt):
-            return 130
+            return EXIT_INTERRUPTED
         if isinstance(leaf, BrokenPipeError):  # the reader of our output has enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_FAILED
@@ -76,16 +61,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-def _exit_code(error: MyNodeError) -> int:
-    match error:
-        case ConfigError() | DataDirectoryError() | AddressInUseError():
-            return EXIT_USAGE
-        case ConnectionFailedError() | NoQuorumError():
-            return EXIT_UNREACHABLE
-        case _:
-            return EXIT_FAILED
 
 
 def _say(text: str) -> None:

@@ -12,13 +12,13 @@ from typing import TextIO
 import trio
 
 from mynode.base.errors import ConfigError, ConnectionFailedError
+from mynode.base.exit_codes import EXIT_DONE, EXIT_FAILED
 from mynode.bench.runner import Runner, Tally
 from mynode.bench.workload import WORKLOADS
 from mynode.trio import connect
 
 DEFAULT_SECONDS = 10.0
 MAX_WORKERS = 4_096
-EXIT_FAILED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ async def _run(options: BenchOptions, report: Report) -> int:
             report.note(f"the last error: {runner.last_error.message} (SQLSTATE {runner.last_error.sqlstate})")
         report.note(f"verified: {findings}")
         report.total(total)
-        return EXIT_FAILED if total.errors else 0
+        return EXIT_FAILED if total.errors else EXIT_DONE
 
 
 class Report(ABC):

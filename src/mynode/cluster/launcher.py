@@ -16,12 +16,10 @@ import trio
 from trio_util import move_on_when
 
 from mynode.base.errors import ConfigError
+from mynode.base.exit_codes import EXIT_USAGE
 from mynode.base.ids import NodeId
 from mynode.cluster.directory import ClusterPlan
 from mynode.cluster.terminal import Terminal
-
-EXIT_CANNOT_START = 2
-"""A node's exit code when its configuration, directory or port is wrong: starting it again would not help."""
 
 STOP_TIMEOUT_S = 10
 """A node that has not ended this long after SIGTERM is killed."""
@@ -104,7 +102,7 @@ class Launcher:
             code, last_line = await self._run_node(node_id)
             if self._stopping.is_set():
                 break
-            if code == EXIT_CANNOT_START:
+            if code == EXIT_USAGE:
                 self._failure = ConfigError(f"node {node_id} cannot start: {last_line.removeprefix('mynode: error: ')}")
                 self._stopping.set()
                 break

@@ -11,13 +11,12 @@ import trio
 from rich.table import Table
 
 from mynode.actors.ports import NodeStatus, PeerStatus
+from mynode.base.exit_codes import EXIT_DONE, EXIT_UNREACHABLE
 from mynode.base.ids import NodeId
 from mynode.client.status import StatusReport
 from mynode.raft.effects import Role
 from mynode.shell.tables import make_console, plain_table
 from mynode.trio import connect
-
-EXIT_UNREACHABLE = 3
 
 _COLUMNS = ("address", "node", "role", "term", "leader", "commit", "applied", "lag", "log", "records", "sessions", "up")
 
@@ -29,7 +28,7 @@ def show_status(addresses: str, *, as_json: bool) -> int:
         sys.stdout.write(status_json(reports) + "\n")
     else:
         make_console(sys.stdout).print(status_table(reports))
-    return 0 if any(report.status is not None for report in reports) else EXIT_UNREACHABLE
+    return EXIT_DONE if any(report.status is not None for report in reports) else EXIT_UNREACHABLE
 
 
 async def _ask(addresses: str) -> list[StatusReport]:

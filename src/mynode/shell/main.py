@@ -8,16 +8,14 @@ from dataclasses import dataclass
 
 import trio
 
-from mynode.base.errors import ConfigError, ConnectionFailedError, NoQuorumError
+from mynode.base.errors import ConfigError
+from mynode.base.exit_codes import EXIT_DONE, exit_code
 from mynode.observability.logging import log_warnings_only
 from mynode.shell.formats import Format
 from mynode.shell.printer import Printer
 from mynode.shell.script import TextReader, run_script
 from mynode.shell.shell import Shell
 from mynode.trio import connect
-
-EXIT_FAILED = 1
-EXIT_UNREACHABLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,7 @@ async def _run(options: ShellOptions, script: io.FileIO | io.BytesIO | None) -> 
             from mynode.shell.interactive import run_interactive  # prompt_toolkit, which no script needs
 
             await run_interactive(shell)
-            return 0
+            return EXIT_DONE
         keeps_going = options.keeps_going and options.command is None
-        if await run_script(shell, TextReader(script).read, keeps_going=keeps_going):
-            return 0
-        is_unreachable = isinstance(shell.failure, ConnectionFailedError | NoQuorumError)
-        return EXIT_UNREACHABLE if is_unreachable else EXIT_FAILED
+        await run_script(shell, TextReader(script).read, keeps_going=keeps_going)
+        return EXIT_DONE if shell.failure is None else exit_code(shell.failure)

@@ -1,0 +1,36 @@
+"""The exit codes of `mynode`, and which error leads to which."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mynode.base.errors import (
+    AddressInUseError,
+    ConfigError,
+    ConnectionFailedError,
+    DataDirectoryError,
+    MyNodeError,
+    NoQuorumError,
+    OutcomeUnknownError,
+)
+
+EXIT_DONE: Final = 0
+EXIT_FAILED: Final = 1
+"""A statement or a check failed, or a node stopped because of an error."""
+EXIT_USAGE: Final = 2
+"""Wrong usage; a node: it cannot run as configured, and starting it again would not help."""
+EXIT_UNREACHABLE: Final = 3
+"""No node is reachable, or none with a quorum."""
+EXIT_INTERRUPTED: Final = 130
+"""Ctrl-C, as shells number it."""
+
+
+def exit_code(error: MyNodeError) -> int:
+    """The exit code of a command that `error` ended."""
+    match error:
+        case ConfigError() | DataDirectoryError() | AddressInUseError():
+            return EXIT_USAGE
+        case ConnectionFailedError() | NoQuorumError() | OutcomeUnknownError():
+            return EXIT_UNREACHABLE
+        case _:
+            return EXIT_FAILED
