@@ -41,6 +41,7 @@ WINDOW_BYTES: Final = 8 * MIB
 """What a stream, and a connection, may send before the receiver has taken it."""
 HTTP2_FRAME_BYTES: Final = 256 * KIB
 """HTTP/2 starts with frames of 16 KiB, each of which costs as much as a large one."""
+FRAME_HEADER_BYTES: Final = 9
 PING: Final = b"mynode??"
 """A ping carries eight bytes."""
 WRITE_BUFFER_BYTES: Final = 1 * MIB
@@ -143,23 +144,36 @@ class BoundedProtocol(H2Protocol):
         self._timer = asyncio.get_running_loop().call_later(KEEPALIVE_S, self._keep_alive)
 
     def data_received(self, data: bytes) -> None:
+        if self.connection.is_closing():
+            return
         self._silent_rounds = 0
         try:
             events = self.connection.feed(data)
             self.connection.flush()
             for event in events:
                 self.processor.process(event)
-            self.connection.flush()
+            if not self.connection.is_closing():
+                self.connection.flush()
         except ProtocolError as error:
             log.info("connection closed", reason=f"not HTTP/2: {error}")
-            self.stop()
+            self.connection.flush()
+            self.processor.close()
         except Exception:
             log.exception("connection closed", reason="it sent what made us fail")
             self.abort()
         else:
-            if self._transport is not None and self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-                log.info("connection closed", reason="it sends but does not read")
-                self.abort()
+            self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        if self._transport is None or self.connection.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            log.info("connection closed", reason="it sends but does not read")
+            self.abort()
+        # h2 refuses a frame that is too long only when all of it, up to 16 MiB, is there.
+        elif len(self.connection._connection.incoming_buffer._data) > HTTP2_FRAME_BYTES + FRAME_HEADER_BYTES:
+            log.info("connection closed", reason="it sends a frame that is too long")
+            self.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._open_connections.discard(self)
