@@ -69,6 +69,7 @@ class SimulatedNode:
     """Sends that wait for the persist of this number."""
     handed: int = 0
     durable: int = 0
+    more_committed: bool = False
     alive: bool = True
 
 
@@ -139,6 +140,7 @@ class RaftCluster:
         self._release(node)
         node.loads.extend((load, node.disk.read(load)) for load in effects.load)
         node.applied.extend(effects.committed)
+        node.more_committed = effects.more_committed
         if self._on_step is not None:
             self._on_step(node, events, effects)
         return effects
@@ -230,6 +232,9 @@ class RaftCluster:
                 return True
             if node.alive and node.loads:
                 self.answer_load(node.node_id)
+                return True
+            if node.alive and node.more_committed:
+                self.step(node.node_id)
                 return True
         if self.network:
             self.deliver()
