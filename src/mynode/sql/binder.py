@@ -266,7 +266,9 @@ class Binder:
             case "nullif":
                 return self._nullif(node)
         bound = [self.bind(argument) for argument in node.arguments]
-        function = resolve_function(node.name, [argument.type for argument in bound], node.position)
+        types = [argument.type for argument in bound]
+        untyped_parameter = any(isinstance(one, ParameterValue) and one.type is UNKNOWN for one in bound)
+        function = resolve_function(node.name, types, node.position, prefer_float=not untyped_parameter)
         return self._applied(function, bound, [argument.position for argument in node.arguments])
 
     def _nullif(self, node: ast.FunctionCall) -> Expression:

@@ -355,7 +355,10 @@ class Compiler:
         (operand,) = self._operands((expression.operand,))
         if wanted:
             return f"({operand.tested} in {known})"
-        return "False" if None in values else f"({operand.tested} is not None and {operand.name} not in {known})"
+        if None in values:
+            return "False"
+        present = f"{operand.tested} is not None and " if operand.nullable else ""
+        return f"({present}{operand.name} not in {known})"
 
     # --- names and functions ------------------------------------------------------------------------------------------
 

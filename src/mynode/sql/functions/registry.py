@@ -20,7 +20,7 @@ from mynode.sql.functions.function import Aggregate, Function
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
 from mynode.values.casts import CastLevel, find_cast
-from mynode.values.types import TEXT, UNKNOWN, SqlType
+from mynode.values.types import FLOAT, TEXT, UNKNOWN, SqlType
 
 
 def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
@@ -60,9 +60,14 @@ def resolve_operator(symbol: str, types: Sequence[SqlType], position: int) -> Fu
     )
 
 
-def resolve_function(name: str, types: Sequence[SqlType], position: int) -> Function:
-    """The function for these argument types. Raises `UndefinedFunctionError` or `AmbiguousFunctionError`."""
+def resolve_function(name: str, types: Sequence[SqlType], position: int, *, prefer_float: bool = False) -> Function:
+    """The function for these argument types, that of FLOATs if there are several and they are preferred.
+
+    Raises `UndefinedFunctionError` or `AmbiguousFunctionError`.
+    """
     chosen = _choose(_FUNCTIONS.get(name, ()), types)
+    if len(chosen) > 1 and prefer_float:
+        chosen = [function for function in chosen if set(function.parameters) == {FLOAT}]
     if len(chosen) == 1:
         return chosen[0]
     call = f"{name}({', '.join(map(str, types))})"

@@ -1,0 +1,208 @@
+"""Random SQL in the subset that MyNode and SQLite understand alike, driven by a `Random` (hypothesis has one too).
+
+What differs is left out: division may fail here, so divisors are constants other than zero; numbers stay far from 64
+bits; text is ASCII; places of NULLs are written out; a column of BOOLEAN is an INTEGER of 0 and 1 in SQLite.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from mynode.values.types import Row
+
+CREATE: Final = """CREATE TABLE t (id INTEGER NOT NULL, k TEXT NOT NULL, a INTEGER, b INTEGER, s TEXT, f FLOAT, p BOOLEAN,
+PRIMARY KEY (id, k))"""
+INSERT: Final = "INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+_TEXTS: Final = ("", "a", "ab", "abc", "b", "B", "a%", "_", "zz top")
+_COMPARISONS: Final = ("=", "<>", "<", "<=", ">", ">=")
+
+
+class SqlGenerator:
+    """Makes rows of the table `t`, and expressions, conditions and statements on it."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def rows(self, most: int) -> list[Row]:
+        """Rows with different keys, in any order, with NULLs and duplicates in the other columns."""
+        keys = [(number, text) for number in range(4) for text in ("", "a", "b")]
+        self._random.shuffle(keys)
+        return [
+            (
+                number,
+                text,
+                self._or_null(self._random.randint(-3, 3)),
+                self._or_null(self._random.randint(-100, 100)),
+                self._or_null(self._random.choice(_TEXTS)),
+                self._or_null(self._random.randint(-8, 8) / 4),
+                self._or_null(self._random.random() < 0.5),
+            )
+            for number, text in keys[: self._random.randint(0, most)]
+        ]
+
+    def _or_null(self, value: float | str) -> float | str | None:
+        return None if self._random.random() < 0.2 else value
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def integer(self, depth: int) -> str:
+        if depth <= 0:
+            return self._random.choice(("a", "b", "id", "t.a", "0", "1", "2", "-3", "nullif(0, 0)", "a"))
+        below, other = self.integer(depth - 1), self.integer(depth - 2)
+        return self._random.choice(
+            (
+                f"({below} + {other})",
+                f"({below} - {other})",
+                f"({other} * {self._random.randint(-3, 3)})",
+                f"({below} / {self._random.choice((-3, -1, 2, 7))})",
+                f"({below} % {self._random.choice((-3, 2, 7))})",
+                f"(- {below})",
+                f"abs({below})",
+                f"length({self.text(depth - 1)})",
+                f"coalesce({below}, {other})",
+                f"nullif({below}, {other})",
+                f"CASE WHEN {self.boolean(depth - 1)} THEN {below} ELSE {other} END",
+                f"CASE {below} WHEN {other} THEN 1 WHEN 2 THEN {other} END",
+            )
+        )
+
+    def number(self, depth: int) -> str:
+        """An expression of type FLOAT, or of INTEGER where both mean the same."""
+        if depth <= 0:
+            return self._random.choice(("f", "f", "0.5", "-1.25", "nullif(0.5, 0.5)"))
+        below, other = self.number(depth - 1), self.number(depth - 2)
+        return self._random.choice(
+            (
+                f"({below} + {other})",
+                f"({other} - {self.integer(depth - 1)})",
+                f"({below} * 0.5)",
+                f"({below} / 4.0)",
+                f"abs({below})",
+                f"coalesce({below}, {other}, 1.5)",
+                f"CASE WHEN {self.boolean(depth - 1)} THEN {below} ELSE {other} END",
+            )
+        )
+
+    def text(self, depth: int) -> str:
+        if depth <= 0:
+            return self._random.choice(("s", "k", "t.s", *(f"'{text}'" for text in _TEXTS), "NULL"))
+        below, other = self.text(depth - 1), self.text(depth - 2)
+        return self._random.choice(
+            (
+                f"({below} || {other})",
+                f"upper({below})",
+                f"lower({below})",
+                f"substr({below}, {self._random.randint(1, 3)})",
+                f"substr({below}, {self._random.randint(1, 3)}, {self._random.randint(0, 3)})",
+                f"replace({below}, 'a', 'xy')",
+                f"coalesce({below}, {other})",
+                f"CASE WHEN {self.boolean(depth - 1)} THEN {below} ELSE {other} END",
+            )
+        )
+
+    def boolean(self, depth: int) -> str:
+        if depth <= 0:
+            return self._random.choice(("p", "TRUE", "FALSE", "NULL", "a > 0", "s IS NULL", "id = 1"))
+        below, other = self.boolean(depth - 1), self.boolean(depth - 2)
+        return self._random.choice(
+            (
+                f"({below} AND {other})",
+                f"({below} OR {other})",
+                f"(NOT {below})",
+                f"({below} IS NULL)",
+                f"({below} IS NOT TRUE)",
+                self._comparison(depth - 1),
+                self._comparison(depth - 1),
+                self._membership(depth - 1),
+                f"({self.text(depth - 1)} LIKE '{self._random.choice(('a%', '%b', '_', '%', 'a_c', ''))}')",
+            )
+        )
+
+    def _comparison(self, depth: int) -> str:
+        make = self._random.choice((self.integer, self.number, self.text))
+        left, right = make(depth), make(depth - 1)
+        operator = self._random.choice((*_COMPARISONS, "IS DISTINCT FROM", "IS NOT DISTINCT FROM"))
+        return f"({left} {operator} {right})"
+
+    def _membership(self, depth: int) -> str:
+        make = self._random.choice((self.integer, self.number, self.text))
+        word = self._random.choice(("", "NOT "))
+        operand = make(depth)
+        if self._random.random() < 0.5:
+            return f"({operand} {word}BETWEEN {make(depth - 1)} AND {make(depth - 1)})"
+        items = ", ".join(make(min(depth - 1, 0)) for _ in range(self._random.randint(1, 4)))
+        return f"({operand} {word}IN ({items}))"
+
+    def key_condition(self) -> str:
+        """A condition of which parts are on the primary key."""
+        parts = []
+        for _ in range(self._random.randint(1, 3)):
+            number, text = self._random.randint(-1, 4), self._random.choice(("''", "'a'", "'b'", "NULL"))
+            parts.append(
+                self._random.choice(
+                    (
+                        f"id {self._random.choice(_COMPARISONS)} {number}",
+                        f"{number} {self._random.choice(_COMPARISONS)} id",
+                        f"k {self._random.choice(_COMPARISONS)} {text}",
+                        f"id = {number}",
+                        f"k = {text}",
+                        f"id IN ({number}, {self._random.randint(0, 3)})",
+                        f"k IN ({text}, 'b')",
+                        f"id BETWEEN {number} AND {number + 1}",
+                        self.boolean(1),
+                    )
+                )
+            )
+        return f" {self._random.choice(('AND', 'AND', 'AND', 'OR'))} ".join(parts)
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def condition(self) -> str:
+        return self.key_condition() if self._random.random() < 0.5 else self.boolean(3)
+
+    def select(self) -> str:
+        """Rows in an order that leaves no choice."""
+        makers = (self.integer, self.number, self.text, self.boolean)
+        items = ", ".join(self._random.choice(makers)(2) for _ in range(self._random.randint(1, 3)))
+        where = f" WHERE {self.condition()}" if self._random.random() < 0.8 else ""
+        limit = f" LIMIT {self._random.randint(0, 5)}" if self._random.random() < 0.3 else ""
+        offset = f" OFFSET {self._random.randint(0, 3)}" if limit and self._random.random() < 0.5 else ""
+        return f"SELECT {items} FROM t{where} ORDER BY {self._order()}{limit}{offset}"
+
+    def _order(self) -> str:
+        direction = self._random.choice(("", " DESC"))
+        if self._random.random() < 0.5:
+            return self._random.choice((f"id{direction}, k{direction}", f"id{direction}, k", f"k{direction}, id"))
+        makers = (self.integer, self.number, self.text, self.boolean)
+        nulls = self._random.choice((" NULLS FIRST", " NULLS LAST"))
+        value = self._random.choice(makers)(1)
+        return f"CASE WHEN TRUE THEN {value} END{direction}{nulls}, k{direction}, id"  # else a number were a place
+
+    def aggregate(self) -> str:
+        calls = (
+            "count(*)",
+            f"count({self.integer(1)})",
+            f"count(DISTINCT {self.integer(1)})",
+            f"sum({self.integer(1)})",
+            f"sum(DISTINCT {self.integer(1)})",
+            f"min({self.text(1)})",
+            f"max({self.number(1)})",
+            f"avg({self.integer(1)})",
+        )
+        items = ", ".join(self._random.choice(calls) for _ in range(self._random.randint(1, 3)))
+        return f"SELECT {items} FROM t WHERE {self.condition()}"
+
+    def change(self) -> str:
+        """An UPDATE or DELETE that leaves keys alone."""
+        if self._random.random() < 0.3:
+            return f"DELETE FROM t WHERE {self.condition()}"
+        assignments = (
+            f"a = {self.integer(2)}",
+            f"s = {self.text(2)}",
+            f"f = {self.number(2)}",
+            f"p = {self.boolean(2)}",
+        )
+        chosen = self._random.sample(assignments, self._random.randint(1, 3))
+        return f"UPDATE t SET {', '.join(chosen)} WHERE {self.condition()}"
