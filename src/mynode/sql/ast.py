@@ -496,8 +496,9 @@ class DropTable:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """`BEGIN` or `START TRANSACTION`."""
+    """`BEGIN [modes]` or `START TRANSACTION [modes]`. Of the modes, only READ ONLY makes a difference."""
 
+    is_read_only: bool
     position: int = field(compare=False)
 
 
@@ -516,6 +517,33 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class Savepoint:
+    """`SAVEPOINT name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackTo:
+    """`ROLLBACK TO [SAVEPOINT] name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`RELEASE [SAVEPOINT] name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+TransactionControl: TypeAlias = Begin | Commit | Rollback | Savepoint | RollbackTo | Release
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """`EXPLAIN statement`, of a statement that has a plan."""
 
@@ -525,4 +553,4 @@ class Explain:
 
 ExplainableStatement: TypeAlias = Query | Insert | Update | Delete
 
-Statement: TypeAlias = Query | Insert | Update | Delete | CreateTable | DropTable | Begin | Commit | Rollback | Explain
+Statement: TypeAlias = Query | Insert | Update | Delete | CreateTable | DropTable | TransactionControl | Explain

@@ -40,7 +40,6 @@ Entry = TypeVar("Entry")
 DeclaredTypes: TypeAlias = dict[int, SqlType]
 
 _READ_ONLY: Final = (ast.Query, ast.Explain)
-_TRANSACTION_CONTROL: Final = (ast.Begin, ast.Commit, ast.Rollback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class SqlEngine:
         found = self._parsed.get(text)
         if found is None:
             tree = parse(text)
-            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), isinstance(tree, _TRANSACTION_CONTROL))
+            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), isinstance(tree, ast.TransactionControl))
             self._parsed.put(text, found)
         return found
 

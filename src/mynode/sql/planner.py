@@ -49,7 +49,7 @@ class Planner:
                 return _create_table(statement)
             case ast.DropTable():
                 return self._drop_table(statement)
-            case ast.Begin() | ast.Commit() | ast.Rollback():
+            case ast.Begin() | ast.Commit() | ast.Rollback() | ast.Savepoint() | ast.RollbackTo() | ast.Release():
                 raise FeatureNotSupportedError(
                     "a transaction control statement has no plan", position=statement.position
                 )

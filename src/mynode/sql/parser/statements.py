@@ -33,7 +33,36 @@ def _parse_begin(cursor: Cursor) -> ast.Begin:
         cursor.expect("TRANSACTION")
     else:
         _skip_transaction_word(cursor)
-    return ast.Begin(token.position)
+    return ast.Begin(_parse_modes(cursor), token.position)
+
+
+def _parse_modes(cursor: Cursor) -> bool:
+    """Modes of a transaction, with or without commas between them: is it READ ONLY?
+
+    Every isolation level is taken and gives the strongest, as the standard allows.
+    """
+    is_read_only = False
+    needs_mode = False
+    while True:
+        if cursor.accept("READ"):
+            is_read_only = cursor.accept("ONLY")
+            if not is_read_only:
+                cursor.expect("WRITE")
+        elif cursor.accept_words("ISOLATION", "LEVEL"):
+            _skip_isolation_level(cursor)
+        elif needs_mode:
+            raise cursor.error()
+        else:
+            return is_read_only
+        needs_mode = cursor.accept(",")
+
+
+def _skip_isolation_level(cursor: Cursor) -> None:
+    if cursor.accept("SERIALIZABLE") or cursor.accept_words("REPEATABLE", "READ"):
+        return
+    cursor.expect("READ")
+    if not cursor.accept("COMMITTED"):
+        cursor.expect("UNCOMMITTED")
 
 
 def _parse_commit(cursor: Cursor) -> ast.Commit:
@@ -42,12 +71,27 @@ def _parse_commit(cursor: Cursor) -> ast.Commit:
     return ast.Commit(position)
 
 
-def _parse_rollback(cursor: Cursor) -> ast.Rollback:
+def _parse_rollback(cursor: Cursor) -> ast.Rollback | ast.RollbackTo:
     position = cursor.advance().position
     _skip_transaction_word(cursor)
-    if cursor.symbol == "TO":
-        raise cursor.unsupported("savepoints are")
+    if cursor.accept("TO"):
+        return ast.RollbackTo(_parse_savepoint_name(cursor), position)
     return ast.Rollback(position)
+
+
+def _parse_savepoint(cursor: Cursor) -> ast.Savepoint:
+    position = cursor.advance().position
+    return ast.Savepoint(cursor.name("a savepoint name").value, position)
+
+
+def _parse_release(cursor: Cursor) -> ast.Release:
+    position = cursor.advance().position
+    return ast.Release(_parse_savepoint_name(cursor), position)
+
+
+def _parse_savepoint_name(cursor: Cursor) -> str:
+    cursor.accept("SAVEPOINT")
+    return cursor.name("a savepoint name").value
 
 
 def _skip_transaction_word(cursor: Cursor) -> None:
@@ -87,6 +131,8 @@ _STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
     "END": _parse_commit,
     "ROLLBACK": _parse_rollback,
     "ABORT": _parse_rollback,
+    "SAVEPOINT": _parse_savepoint,
+    "RELEASE": _parse_release,
     "EXPLAIN": _parse_explain,
 }
 _SHOWN: Final = (
@@ -100,11 +146,12 @@ _SHOWN: Final = (
     "BEGIN",
     "COMMIT",
     "ROLLBACK",
+    "SAVEPOINT",
     "EXPLAIN",
 )
 """What a hint offers: without synonyms and what is not built yet."""
 _LATER: Final = (
-    *("ALTER", "ANALYZE", "DEALLOCATE", "EXECUTE", "GRANT", "PREPARE", "RELEASE"),
-    *("RESET", "SAVEPOINT", "SET", "SHOW", "TRUNCATE"),
+    *("ALTER", "ANALYZE", "DEALLOCATE", "EXECUTE", "GRANT", "PREPARE"),
+    *("RESET", "SET", "SHOW", "TRUNCATE"),
 )
 """Statements of PostgreSQL that are not built yet."""
