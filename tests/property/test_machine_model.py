@@ -16,7 +16,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
 from mynode.storage.engine import MemoryEngine
-from mynode.storage.tree import Leaf, Node
+from mynode.storage.nodes import Leaf, Node, Ref
 
 MAX_OUTCOMES = 4
 RETENTION_ENTRIES = 12
@@ -77,8 +77,9 @@ def entries_of(log: list[bytes | tuple[TransactionCommand, Age] | None]) -> list
     return entries
 
 
-def shape(node: Node) -> object:
-    """Everything about a tree that its pages would hold."""
+def shape(node: Node | Ref) -> object:
+    """Everything about a tree in memory that its pages would hold."""
+    assert not isinstance(node, int)
     if isinstance(node, Leaf):
         return node.keys, node.records
     return node.separators, node.newest, [shape(child) for child in node.children]

@@ -27,8 +27,8 @@ class Tombstones:
     def __init__(self, tree: Tree) -> None:
         found = sorted(
             (version, key)
-            for key, (version, value) in tree.scan(b"", keyspace.MACHINE)
-            if value is None and not key.startswith(keyspace.CATALOG)
+            for key, version in tree.tombstones(b"", keyspace.MACHINE)
+            if not key.startswith(keyspace.CATALOG)
         )
         self._versions: OrderedDict[bytes, Version] = OrderedDict((key, version) for version, key in found)
 

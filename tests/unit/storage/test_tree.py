@@ -5,7 +5,8 @@ import random
 import pytest
 
 from mynode.base.errors import InvariantViolation
-from mynode.storage.tree import FAN_OUT, MERGE_FILL, Inner, Leaf, Node, Tree
+from mynode.storage.nodes import LONG_VALUE_BYTES, Inner, Leaf, Node, Ref
+from mynode.storage.tree import FAN_OUT, MERGE_FILL, Tree
 
 
 def key(number: int) -> bytes:
@@ -20,7 +21,9 @@ def tree_of(numbers: list[int]) -> Tree:
     return editor.commit()
 
 
-def nodes(node: Node) -> list[Node]:
+def nodes(node: Node | Ref) -> list[Node]:
+    """All nodes of a tree in memory."""
+    assert not isinstance(node, int)
     return [node, *(below for child in node.children for below in nodes(child))] if isinstance(node, Inner) else [node]
 
 
@@ -147,7 +150,7 @@ def test_an_untouched_subtree_is_not_looked_into() -> None:
     tree = tree_of(list(range(5_000)))
     root = tree.root
     assert isinstance(root, Inner)
-    root.children[1:-1] = [Leaf(None, [], [])] * (len(root.children) - 2)  # nothing to be found below
+    root.children[1:-1] = [Leaf(0, [], [])] * (len(root.children) - 2)  # nothing to be found below
     assert tree.newest_in(key(0), None) == 5_000
     assert tree.newest_in(key(0), key(4_000)) > 3_000
 
@@ -183,3 +186,43 @@ def test_check_invariants_finds_damage() -> None:
     root.newest[0] += 1
     with pytest.raises(InvariantViolation):
         tree.check_invariants()
+
+
+def test_long_values_stand_beside_their_leaf_and_are_read_as_any_other() -> None:
+    long, longer = b"l" * (LONG_VALUE_BYTES + 1), b"m" * 100_000
+    editor = tree_of(list(range(200))).edit()
+    for number in range(0, 200, 3):
+        editor.put(key(number), 1_000 + number, long)
+    before = editor.commit()
+    for number in range(0, 200, 6):
+        editor.put(key(number), 2_000, longer)
+    editor.put(key(3), 2_000, b"short")
+    editor.put(key(9), 2_000, None)
+    editor.remove(key(15))
+    after = editor.commit()
+    for tree in (before, after):
+        tree.check_invariants()
+    assert [record for _, record in before.scan(b"", None) if record[1] == long] == [
+        (1_000 + number, long) for number in range(0, 200, 3)
+    ]
+    assert [before.get(key(number)) for number in (0, 3, 9)] == [(1_000, long), (1_003, long), (1_009, long)]
+    found = dict(after.scan(b"", None))
+    assert [found[key(number)][1] for number in (0, 3, 6, 9, 21)] == [longer, b"short", longer, None, long]
+    assert key(15) not in found
+    assert dict(after.scan(b"", None, reverse=True)) == found == {key: after.get(key) for key in found}
+    assert list(after.tombstones(b"", None)) == [(key(9), 2_000)]
+
+
+def test_long_values_move_with_their_keys_when_leaves_split_and_merge() -> None:
+    long = b"l" * (LONG_VALUE_BYTES + 1)
+    editor = Tree.empty().edit()
+    for number in range(300):
+        editor.put(key(number), number + 1, long if number % 2 else b"")
+    for number in range(0, 300, 3):
+        editor.remove(key(number))
+    tree = editor.commit()
+    tree.check_invariants()
+    assert [(found, len(record[1] or b"")) for found, record in tree.scan(b"", None)] == [
+        (key(number), len(long) if number % 2 else 0) for number in range(300) if number % 3
+    ]
+    assert sum(len(node.long or ()) for node in nodes(tree.root) if isinstance(node, Leaf)) == 100
