@@ -11,8 +11,9 @@ from typing import Final
 
 from mynode.values.types import Row
 
-CREATE: Final = """CREATE TABLE t (id INTEGER NOT NULL, k TEXT NOT NULL, a INTEGER, b INTEGER, s TEXT, f FLOAT, p BOOLEAN,
-PRIMARY KEY (id, k))"""
+CREATE: Final = """CREATE TABLE t (
+    id INTEGER NOT NULL, k TEXT NOT NULL, a INTEGER, b INTEGER, s TEXT, f FLOAT, p BOOLEAN, PRIMARY KEY (id, k)
+)"""
 INSERT: Final = "INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _TEXTS: Final = ("", "a", "ab", "abc", "b", "B", "a%", "_", "zz top")
