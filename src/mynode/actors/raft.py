@@ -76,13 +76,15 @@ class RaftActor:
         self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
 
     async def run(self) -> None:
+        more_committed = False
         try:
             while True:
-                batch = await self._inbox.drain()
+                batch = self._inbox.clear() if more_committed else await self._inbox.drain()
                 abandoned: list[ProposalId] = []
                 effects = self._core.step(self._events(batch, abandoned))
                 self._answer_abandoned(abandoned, effects)
                 await self._carry_out(effects)
+                more_committed = effects.more_committed
         finally:
             self._refuse_all()
 
