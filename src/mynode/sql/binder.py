@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
 
 from mynode.base.errors import (
     CannotCoerceError,
@@ -39,6 +38,7 @@ from mynode.sql.expressions import (
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.registry import is_aggregate, resolve_aggregate, resolve_function, resolve_operator
+from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope
 from mynode.values.casts import CastLevel
@@ -119,7 +119,7 @@ class Binder:
                 return self._cast(node)
             case ast.FunctionCall():
                 return self._call(node)
-        assert_never(node)
+        raise not_yet(node)
 
     def value(self, node: ast.Expression) -> Expression:
         """The bound expression; what has no type of its own is TEXT."""

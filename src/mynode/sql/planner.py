@@ -21,6 +21,7 @@ from mynode.sql.binder import Binder, assignment_mismatch, resolve_type
 from mynode.sql.coercion import coerce
 from mynode.sql.expressions import ColumnValue, Constant, Expression
 from mynode.sql.names import TableNames, check_schema, find_column
+from mynode.sql.not_yet import not_yet, refuse_not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
@@ -40,6 +41,7 @@ class Planner:
 
     def statement(self, statement: ast.Statement) -> plan.Plan:
         """Raises the `SqlError` of what the statement gets wrong."""
+        refuse_not_yet(statement)
         match statement:
             case ast.Query() | ast.Insert() | ast.Update() | ast.Delete():
                 return self._data_plan(statement)
@@ -53,9 +55,9 @@ class Planner:
                 raise FeatureNotSupportedError(
                     "a transaction control statement has no plan", position=statement.position
                 )
-        assert_never(statement)
+        raise not_yet(statement)
 
-    def _data_plan(self, statement: ast.ExplainableStatement) -> plan.DataPlan:
+    def _data_plan(self, statement: ast.DataStatement) -> plan.DataPlan:
         match statement:
             case ast.Query():
                 return plan.Select(self._queries().query(statement))
@@ -76,6 +78,8 @@ class Planner:
         table = self._tables.find(statement.table.table)
         targets = _target_columns(table, statement.columns)
         source = statement.source
+        if isinstance(source, ast.DefaultValues):
+            raise not_yet(source)
         if isinstance(source, ast.Query):
             source_plan = self._queries().query(source)
             _check_width(len(source_plan.columns), targets, statement)
@@ -190,6 +194,8 @@ def _create_table(statement: ast.CreateTable) -> plan.CreateTable:
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:
     found: PrimaryKey | None = None
     for constraint in statement.constraints:
+        if not isinstance(constraint, ast.PrimaryKey):
+            raise not_yet(constraint)
         if found is not None:
             raise InvalidTableDefinitionError(
                 f'multiple primary keys for table "{statement.table.name}" are not allowed',

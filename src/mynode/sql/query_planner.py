@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from mynode.base.errors import (
     AmbiguousColumnError,
+    FeatureNotSupportedError,
     GroupingError,
     InvalidColumnReferenceError,
     SqlSyntaxError,
@@ -25,6 +26,7 @@ from mynode.sql.expressions import (
     walk,
 )
 from mynode.sql.names import TableNames
+from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.values.casts import CastLevel
@@ -57,6 +59,8 @@ class QueryPlanner:
         """Raises the `SqlError` of what the query gets wrong."""
         if isinstance(query.body, ast.Select):
             return self._select(query.body, query)
+        if not isinstance(query.body, ast.Values):
+            raise not_yet(query.body)
         node = self._values(query.body)
         binder = self._binder(Scope((Source("*VALUES*", node.columns),)), "ORDER BY")
         outputs = [_Output(column.name, ColumnValue(column)) for column in node.columns]
@@ -64,7 +68,7 @@ class QueryPlanner:
         return self._limited(plan.Sort(node, keys) if keys else node, query)
 
     def _select(self, select: ast.Select, query: ast.Query) -> plan.QueryNode:
-        node, scope = self._source(select.source)
+        node, scope = self._source(select.sources)
         if select.where is not None:
             condition = self._binder(scope, "WHERE").condition(select.where, "WHERE")
             node = plan.Filter(node, condition)
@@ -87,9 +91,14 @@ class QueryPlanner:
 
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
-    def _source(self, reference: ast.TableReference | None) -> tuple[plan.QueryNode, Scope]:
-        if reference is None:
+    def _source(self, references: Sequence[ast.TableReference]) -> tuple[plan.QueryNode, Scope]:
+        if not references:
             return plan.ValueRows(((),), ()), Scope()
+        if len(references) > 1:
+            raise FeatureNotSupportedError("joins are not supported yet", position=references[1].position)
+        reference = references[0]
+        if not isinstance(reference, ast.NamedTable):
+            raise not_yet(reference)
         table = self._tables.find(reference.table)
         name = reference.alias or table.name
         columns = self._ids.of_table(table, name)

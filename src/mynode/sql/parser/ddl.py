@@ -105,7 +105,7 @@ def _parse_column(
                 f'conflicting NULL/NOT NULL declarations for column "{column.value}" of table "{table.name}"',
                 position=position,
             )
-    columns.append(ast.ColumnDefinition(column.value, type_name, not_null, column.position))
+    columns.append(ast.ColumnDefinition(column.value, type_name, not_null, None, None, column.position))
 
 
 def _parse_constraint_name(cursor: Cursor) -> str | None:

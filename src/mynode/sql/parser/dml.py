@@ -22,7 +22,8 @@ def parse_insert(cursor: Cursor) -> ast.Insert:
     if cursor.symbol == "ON":
         raise cursor.unsupported("ON CONFLICT is")
     _refuse_returning(cursor)
-    return ast.Insert(ast.NamedTable(name, alias, name.position), columns, source, position)
+    table = ast.NamedTable(name, alias, (), name.position)
+    return ast.Insert(table, columns, source, None, (), (), position)
 
 
 def _parse_insert_source(cursor: Cursor) -> ast.Values | ast.Query:
@@ -46,7 +47,7 @@ def parse_update(cursor: Cursor) -> ast.Update:
         raise cursor.unsupported("UPDATE ... FROM is")
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     _refuse_returning(cursor)
-    return ast.Update(table, tuple(assignments), where, position)
+    return ast.Update(table, tuple(assignments), (), where, (), (), position)
 
 
 def _parse_assignment(cursor: Cursor) -> ast.Assignment:
@@ -70,7 +71,7 @@ def parse_delete(cursor: Cursor) -> ast.Delete:
         raise cursor.unsupported("DELETE ... USING is")
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     _refuse_returning(cursor)
-    return ast.Delete(table, where, position)
+    return ast.Delete(table, (), where, (), (), position)
 
 
 def _refuse_returning(cursor: Cursor) -> None:

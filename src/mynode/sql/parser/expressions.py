@@ -198,7 +198,7 @@ def _call(cursor: Cursor, name: Token) -> ast.Expression:
         raise cursor.unsupported("FILTER is")
     if cursor.symbol == "OVER" and cursor.following.symbol in ("(", IDENTIFIER):
         raise cursor.unsupported("window functions are")
-    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, name.position)
+    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, None, name.position)
 
 
 def _bare_call(cursor: Cursor) -> ast.Expression:
@@ -206,7 +206,7 @@ def _bare_call(cursor: Cursor) -> ast.Expression:
     token = cursor.advance()
     if cursor.symbol == "(":
         raise cursor.unsupported(f"a precision of {token.symbol} is")
-    return ast.FunctionCall(token.value, (), distinct=False, star=False, position=token.position)
+    return ast.FunctionCall(token.value, (), distinct=False, star=False, filter=None, position=token.position)
 
 
 # --- prefixes -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def parse_alias(cursor: Cursor, *, before_set: bool = False) -> str | None:
 def parse_named_table(cursor: Cursor, *, before_set: bool = False) -> ast.NamedTable:
     """`table [[AS] alias]`."""
     table = parse_table(cursor)
-    return ast.NamedTable(table, parse_alias(cursor, before_set=before_set), table.position)
+    return ast.NamedTable(table, parse_alias(cursor, before_set=before_set), (), table.position)
 
 
 def parse_type(cursor: Cursor) -> ast.TypeName:

@@ -60,7 +60,7 @@ def parse_query_tail(cursor: Cursor, body: ast.QueryBody, position: int) -> ast.
             break
     if cursor.symbol in ("FETCH", "FOR"):
         raise cursor.unsupported(f"{cursor.symbol} is")
-    return ast.Query(body, order_by, limit, offset, position)
+    return ast.Query(body, order_by, limit, offset, (), position)
 
 
 def _parse_order_by(cursor: Cursor) -> tuple[ast.OrderItem, ...]:
@@ -97,11 +97,11 @@ def _parse_select(cursor: Cursor) -> ast.Select:
         items.append(_parse_item(cursor))
     if cursor.symbol == "INTO":
         raise cursor.unsupported("SELECT INTO is")
-    source = _parse_source(cursor) if cursor.accept("FROM") else None
+    sources = (_parse_source(cursor),) if cursor.accept("FROM") else ()
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     if cursor.symbol in ("GROUP", "HAVING", "WINDOW"):
         raise cursor.unsupported({"GROUP": "GROUP BY is"}.get(cursor.symbol, f"{cursor.symbol} is"))
-    return ast.Select(tuple(items), source, where, position)
+    return ast.Select(tuple(items), sources, where, (), None, False, position)
 
 
 def _parse_item(cursor: Cursor) -> ast.SelectItem:

@@ -108,10 +108,10 @@ def _parse_explain(cursor: Cursor) -> ast.Explain:
     parse = _EXPLAINABLE.get(cursor.symbol)
     if parse is None:
         raise cursor.error(*(word for word in _SHOWN if word in _EXPLAINABLE))
-    return ast.Explain(parse(cursor), position)
+    return ast.Explain(parse(cursor), False, position)
 
 
-_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.ExplainableStatement]]] = {
+_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
     "SELECT": parse_query,
     "VALUES": parse_query,
     "WITH": parse_query,

@@ -1,21 +1,13 @@
-"""The syntax tree: what a statement says, before any name is looked up.
-
-Every node is frozen and belongs to one of the closed unions at the end of each part (`Expression`, `TableReference`,
-`Statement`, ...), to be taken apart by `match` with `assert_never`.
-
-`position` is where an error about the node points: the 1-based character offset of its first token, or of the
-operator for unary, binary and postfix operators, as in PostgreSQL. Positions do not count in comparisons, so two
-expressions are equal when they say the same (`GROUP BY a + 1` finds `a + 1` in the select list).
-
-Unquoted identifiers are already in lower case here. The parser bounds the height of every tree by
-`limits.MAX_NESTING`, so it is safe to walk one recursively.
-"""
+"""Names, literals and expressions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from mynode.sql.ast.queries import Query
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
@@ -275,7 +267,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """`name([DISTINCT] arguments)`, or `name(*)` as `count(*)`.
+    """`name([DISTINCT] arguments) [FILTER (WHERE filter)]`, or `name(*)` as `count(*)`.
 
     What PostgreSQL's grammar names itself comes as a call too: `coalesce`, `nullif`, `greatest`, `least`, and without
     parentheses `current_date`, `current_timestamp`, `localtimestamp` and the like.
@@ -285,6 +277,51 @@ class FunctionCall:
     arguments: tuple[Expression, ...]
     distinct: bool
     star: bool
+    filter: Expression | None
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarSubquery:
+    """`(query)` as a value: its only row's only column, NULL if it has no row."""
+
+    query: Query
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """`EXISTS (query)`."""
+
+    query: Query
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InSubquery:
+    """`operand [NOT] IN (query)`."""
+
+    operand: Expression
+    query: Query
+    negated: bool
+    position: int = field(compare=False)
+
+
+class Quantifier(Enum):
+    """SOME is ANY."""
+
+    ANY = "ANY"
+    ALL = "ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantifiedComparison:
+    """`left operator ANY | ALL (query)`; the operator is a comparison."""
+
+    operator: BinaryOperator
+    quantifier: Quantifier
+    left: Expression
+    query: Query
     position: int = field(compare=False)
 
 
@@ -304,6 +341,10 @@ Expression: TypeAlias = (
     | Case
     | Cast
     | FunctionCall
+    | ScalarSubquery
+    | Exists
+    | InSubquery
+    | QuantifiedComparison
 )
 
 
@@ -312,245 +353,3 @@ class Default:
     """The word DEFAULT in the place of a value, in INSERT and UPDATE only."""
 
     position: int = field(compare=False)
-
-
-# --- queries --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NamedTable:
-    """`table [[AS] alias]`."""
-
-    table: TableName
-    alias: str | None
-    position: int = field(compare=False)
-
-
-TableReference: TypeAlias = NamedTable
-"""Joins and derived tables come to stand here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Star:
-    """`*` or `table.*` in a select list."""
-
-    table: str | None
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SelectExpression:
-    """`expression [[AS] alias]` in a select list."""
-
-    expression: Expression
-    alias: str | None
-    position: int = field(compare=False)
-
-
-SelectItem: TypeAlias = SelectExpression | Star
-
-
-@dataclass(frozen=True, slots=True)
-class Select:
-    """`SELECT items [FROM source] [WHERE where]`; what follows (ORDER BY, LIMIT) is the `Query`'s."""
-
-    items: tuple[SelectItem, ...]
-    source: TableReference | None
-    where: Expression | None
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """`VALUES (...), (...)`: one or more rows, all of the same length. `Default` occurs only as an INSERT's source."""
-
-    rows: tuple[tuple[Expression | Default, ...], ...]
-    position: int = field(compare=False)
-
-
-QueryBody: TypeAlias = Select | Values
-"""UNION, INTERSECT and EXCEPT come to stand here."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderItem:
-    """`expression [ASC | DESC] [NULLS FIRST | LAST]`.
-
-    Attributes:
-        nulls_first: None when not said; then NULLs come last if ascending and first if descending.
-    """
-
-    expression: Expression
-    descending: bool
-    nulls_first: bool | None
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """`body [ORDER BY ...] [LIMIT limit] [OFFSET offset]`; `LIMIT ALL` is None."""
-
-    body: QueryBody
-    order_by: tuple[OrderItem, ...]
-    limit: Expression | None
-    offset: Expression | None
-    position: int = field(compare=False)
-
-
-# --- changes of rows ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """`INSERT INTO table [(columns)] source`.
-
-    Attributes:
-        columns: None when no list is given: all columns in their order.
-        source: plain VALUES, or any other query.
-    """
-
-    table: NamedTable
-    columns: tuple[Identifier, ...] | None
-    source: Values | Query
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """`column = value` of an UPDATE."""
-
-    column: Identifier
-    value: Expression | Default
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """`UPDATE table SET assignments [WHERE where]`."""
-
-    table: NamedTable
-    assignments: tuple[Assignment, ...]
-    where: Expression | None
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """`DELETE FROM table [WHERE where]`."""
-
-    table: NamedTable
-    where: Expression | None
-    position: int = field(compare=False)
-
-
-# --- changes of the schema ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDefinition:
-    """`name type [NOT NULL]`. `position` is the name's. A column's own PRIMARY KEY stands among the table's
-    constraints; `not_null` is only what was written, so the primary key's implied NOT NULL is not in it.
-    """
-
-    name: str
-    type: TypeName
-    not_null: bool
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PrimaryKey:
-    """`[CONSTRAINT name] PRIMARY KEY (columns)`, or the same written at one column."""
-
-    name: str | None
-    columns: tuple[Identifier, ...]
-    position: int = field(compare=False)
-
-
-TableConstraint: TypeAlias = PrimaryKey
-"""UNIQUE, CHECK and FOREIGN KEY come to stand here."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreateTable:
-    """`CREATE TABLE [IF NOT EXISTS] table (columns and constraints)`; the list may be empty."""
-
-    table: TableName
-    if_not_exists: bool
-    columns: tuple[ColumnDefinition, ...]
-    constraints: tuple[TableConstraint, ...]
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DropTable:
-    """`DROP TABLE [IF EXISTS] tables [CASCADE | RESTRICT]`."""
-
-    tables: tuple[TableName, ...]
-    if_exists: bool
-    cascade: bool
-    position: int = field(compare=False)
-
-
-# --- transactions and tools -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """`BEGIN [modes]` or `START TRANSACTION [modes]`. Of the modes, only READ ONLY makes a difference."""
-
-    is_read_only: bool
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """`COMMIT` or `END`."""
-
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Rollback:
-    """`ROLLBACK` or `ABORT`."""
-
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Savepoint:
-    """`SAVEPOINT name`."""
-
-    name: str
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackTo:
-    """`ROLLBACK TO [SAVEPOINT] name`."""
-
-    name: str
-    position: int = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """`RELEASE [SAVEPOINT] name`."""
-
-    name: str
-    position: int = field(compare=False)
-
-
-TransactionControl: TypeAlias = Begin | Commit | Rollback | Savepoint | RollbackTo | Release
-
-
-@dataclass(frozen=True, slots=True)
-class Explain:
-    """`EXPLAIN statement`, of a statement that has a plan."""
-
-    statement: ExplainableStatement
-    position: int = field(compare=False)
-
-
-ExplainableStatement: TypeAlias = Query | Insert | Update | Delete
-
-Statement: TypeAlias = Query | Insert | Update | Delete | CreateTable | DropTable | TransactionControl | Explain

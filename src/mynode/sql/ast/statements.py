@@ -1,0 +1,140 @@
+"""Statements about statements: transactions, EXPLAIN, prepared ones, settings. And the union of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mynode.sql.ast.changes import Delete, Insert, Update
+from mynode.sql.ast.expressions import Expression, TypeName
+from mynode.sql.ast.queries import Query
+from mynode.sql.ast.schema import SchemaChange
+
+# --- transactions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """`BEGIN [modes]` or `START TRANSACTION [modes]`. Of the modes, only READ ONLY makes a difference."""
+
+    is_read_only: bool
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """`COMMIT` or `END`."""
+
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """`ROLLBACK` or `ABORT`."""
+
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """`SAVEPOINT name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackTo:
+    """`ROLLBACK TO [SAVEPOINT] name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`RELEASE [SAVEPOINT] name`."""
+
+    name: str
+    position: int = field(compare=False)
+
+
+TransactionControl: TypeAlias = Begin | Commit | Rollback | Savepoint | RollbackTo | Release
+
+# --- statements with a plan -----------------------------------------------------------------------------------------
+
+DataStatement: TypeAlias = Query | Insert | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """`EXPLAIN [ANALYZE] statement`, of a statement that has a plan; with ANALYZE it runs, too."""
+
+    statement: DataStatement
+    analyze: bool
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """`PREPARE name [(types)] AS statement`.
+
+    Attributes:
+        types: of the first parameters; those of the others are inferred.
+        text: the statement as written.
+    """
+
+    name: str
+    types: tuple[TypeName, ...]
+    statement: DataStatement
+    text: str
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """`EXECUTE name [(arguments)]`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """`DEALLOCATE [PREPARE] name | ALL`; ALL is None."""
+
+    name: str | None
+    position: int = field(compare=False)
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """`SET [SESSION | LOCAL] name {TO | =} values`, or `RESET name`.
+
+    Attributes:
+        name: in lower case unless quoted; with its point, if it has one.
+        values: as texts, whatever way they are written. None for DEFAULT and RESET.
+        local: for the rest of the transaction only.
+    """
+
+    name: str
+    values: tuple[str, ...] | None
+    local: bool
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """`SHOW name | ALL`; ALL is None."""
+
+    name: str | None
+    position: int = field(compare=False)
+
+
+Statement: TypeAlias = (
+    DataStatement | SchemaChange | TransactionControl | Explain | Prepare | Execute | Deallocate | SetVariable | Show
+)

@@ -1,0 +1,78 @@
+"""What the parser reads and the planner does not build yet: refused here, by name and with its position.
+
+Whoever teaches the planner one of these takes it out of the tables below.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mynode.base.errors import FeatureNotSupportedError
+from mynode.sql import ast
+
+_NODES: Final[dict[type, str]] = {
+    ast.Join: "joins are",
+    ast.DerivedTable: "sub-queries are",
+    ast.ScalarSubquery: "sub-queries are",
+    ast.InSubquery: "sub-queries are",
+    ast.Exists: "EXISTS is",
+    ast.QuantifiedComparison: "comparisons with ANY and ALL are",
+    ast.SetOperation: "UNION, INTERSECT and EXCEPT are",
+    ast.CommonTable: "WITH is",
+    ast.DefaultValues: "DEFAULT VALUES is",
+    ast.OnConflict: "ON CONFLICT is",
+    ast.Unique: "UNIQUE is",
+    ast.Check: "CHECK is",
+    ast.ForeignKey: "FOREIGN KEY is",
+    ast.AlterTable: "ALTER TABLE is",
+    ast.Truncate: "TRUNCATE is",
+    ast.CreateIndex: "CREATE INDEX is",
+    ast.DropIndex: "DROP INDEX is",
+    ast.CreateView: "CREATE VIEW is",
+    ast.DropView: "DROP VIEW is",
+    ast.Prepare: "PREPARE is",
+    ast.Execute: "EXECUTE is",
+    ast.Deallocate: "DEALLOCATE is",
+    ast.SetVariable: "SET is",
+    ast.Show: "SHOW is",
+}
+_FIELDS: Final[dict[type, dict[str, str]]] = {
+    ast.NamedTable: {"columns": "aliases of a table's columns are"},
+    ast.Select: {"distinct": "SELECT DISTINCT is", "group_by": "GROUP BY is", "having": "HAVING is"},
+    ast.FunctionCall: {"filter": "FILTER is"},
+    ast.Insert: {"returning": "RETURNING is"},
+    ast.Update: {"sources": "UPDATE ... FROM is", "returning": "RETURNING is"},
+    ast.Delete: {"sources": "DELETE ... USING is", "returning": "RETURNING is"},
+    ast.ColumnDefinition: {"default": "DEFAULT is", "identity": "GENERATED is"},
+    ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},
+}
+"""Fields that must be empty: None, False or no items."""
+_ATOMS: Final = (str, int, type(None))
+
+
+def refuse_not_yet(statement: ast.Statement) -> None:
+    """Raises `FeatureNotSupportedError` for the first thing in the statement that has no plan yet."""
+    waiting: list[object] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tuple):
+            waiting += reversed(node)
+            continue
+        kind = type(node)
+        if kind in _NODES:
+            raise not_yet(node)
+        for name, what in _FIELDS.get(kind, {}).items():
+            if value := getattr(node, name):
+                raise _error(what, value[0] if isinstance(value, tuple) else value, node)
+        children = [getattr(node, name) for name in getattr(kind, "__slots__", ())]
+        waiting += [child for child in reversed(children) if not isinstance(child, _ATOMS)]
+
+
+def not_yet(node: object) -> FeatureNotSupportedError:
+    """The error for a node that the planner does not know."""
+    return _error(_NODES.get(type(node), f"{type(node).__name__} is"), node, node)
+
+
+def _error(what: str, place: object, otherwise: object) -> FeatureNotSupportedError:
+    position = getattr(place, "position", None) or getattr(otherwise, "position", None)
+    return FeatureNotSupportedError(f"{what} not supported yet", position=position)
