@@ -1,0 +1,100 @@
+"""The catalog: what it reads from a view and from a transaction, its versions, its records."""
+
+from __future__ import annotations
+
+import pytest
+
+from mynode.base.errors import DuplicateTableError
+from mynode.mvcc.transaction import Transaction
+from mynode.relation.catalog import Catalog, create_table, decode_table, drop_table, encode_table, table_exists
+from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.testing.sql_database import SqlDatabase
+from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT
+
+COLUMNS = (Column("id", INTEGER, not_null=True), Column("näme", TEXT, not_null=False))
+KEY = PrimaryKey("t_pkey", (0,))
+
+
+def test_a_record_reads_back() -> None:
+    table = Table(
+        7, "täble", (*COLUMNS, Column("f", FLOAT, True), Column("b", BOOLEAN, False)), PrimaryKey("k", (2, 0))
+    )
+    assert decode_table(encode_table(table)) == table
+    bare = Table(8, "bare", (), None)
+    assert decode_table(encode_table(bare)) == bare
+
+
+def test_tables_are_seen_once_they_are_committed() -> None:
+    database = SqlDatabase()
+    before = database.view
+    transaction = Transaction(before)
+    table = create_table(transaction, "t", COLUMNS, KEY)
+    assert Catalog.load(before).tables == {}
+    assert Catalog.load(transaction).table("t") == table
+    assert database.commit(transaction)
+    assert Catalog.load(database.view).tables == {"t": table}
+    assert Catalog.load(database.view).version == database.view.version
+
+
+def test_a_version_names_a_state_and_never_comes_back() -> None:
+    database = SqlDatabase()
+    versions = []
+    for sql in ("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", "DROP TABLE t", "CREATE TABLE u ()"):
+        database.execute(sql)
+        versions.append(Catalog.load(database.view).version)
+    assert versions == [1, 1, 3, 4]
+
+
+def test_uncommitted_changes_have_a_version_of_their_own() -> None:
+    database = SqlDatabase()
+    database.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    transaction = Transaction(database.view)
+    assert Catalog.load(transaction).version == Catalog.load(database.view).version
+    create_table(transaction, "u", COLUMNS, None)
+    first = Catalog.load(transaction)
+    table = first.table("t")
+    assert table is not None
+    drop_table(transaction, table)
+    second = Catalog.load(transaction)
+    assert sorted(second.tables) == ["u"]
+    assert first.version < 0
+    assert second.version < 0
+    assert first.version != second.version
+
+
+def test_table_ids_are_not_used_again() -> None:
+    database = SqlDatabase()
+    ids = []
+    for _ in range(3):
+        database.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+        table = Catalog.load(database.view).table("t")
+        assert table is not None
+        ids.append(table.id)
+        database.execute("DROP TABLE t")
+    assert ids == [1, 2, 3]
+
+
+def test_a_name_is_taken_once() -> None:
+    database = SqlDatabase()
+    transaction = Transaction(database.view)
+    create_table(transaction, "t", COLUMNS, KEY)
+    with pytest.raises(DuplicateTableError, match='relation "t" already exists'):
+        create_table(transaction, "t", COLUMNS, KEY)
+
+
+def test_of_two_that_create_a_table_at_once_one_must_try_again() -> None:
+    database = SqlDatabase()
+    first, second = Transaction(database.view), Transaction(database.view)
+    create_table(first, "t", COLUMNS, KEY)
+    create_table(second, "t", COLUMNS, KEY)
+    assert database.commit(first)
+    assert not database.commit(second)
+
+
+def test_that_a_table_is_missing_is_a_read() -> None:
+    database = SqlDatabase()
+    transaction = Transaction(database.view)
+    assert not table_exists(transaction, "t")
+    database.execute("CREATE TABLE t ()")
+    transaction.put(b"\x02x", b"")
+    assert not database.commit(transaction)
