@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio_util import AsyncValue
 
 import mynode.trio
 from mynode.base.errors import MyNodeError, NoQuorumError, OutcomeUnknownError
@@ -33,8 +34,9 @@ async def ids_on(cluster: RealCluster, node_id: NodeId) -> list[int]:
 class Inserter:
     """Inserts ids from its own range until told to stop; knows which were acknowledged and which ended in an error."""
 
-    def __init__(self, client: Client, first_id: int) -> None:
+    def __init__(self, client: Client, first_id: int, total: AsyncValue[int]) -> None:
         self._client = client
+        self._total = total
         self._next_id = first_id
         self.acknowledged: list[int] = []
         self.uncertain: list[int] = []
@@ -49,6 +51,7 @@ class Inserter:
                 self.uncertain.append(id_)
             else:
                 self.acknowledged.append(id_)
+                self._total.value += 1
 
 
 async def assert_every_acknowledged_row_once(cluster: RealCluster, inserters: list[Inserter]) -> None:
@@ -79,21 +82,21 @@ async def test_kill_of_the_leader_then_of_all_loses_nothing(tmp_path: Path) -> N
         await cluster.wait_for_leader()
         async with mynode.trio.connect(addresses(cluster), spread="round_robin") as client:
             await client.execute(CREATE)
-            inserters = [Inserter(client, 1_000_000 * worker) for worker in range(8)]
+            acknowledged = AsyncValue(0)
+            inserters = [Inserter(client, 1_000_000 * worker, acknowledged) for worker in range(8)]
             stop = trio.Event()
             async with trio.open_nursery() as nursery:
                 for inserter in inserters:
                     nursery.start_soon(inserter.run, stop)
-                await trio.sleep(1.0)
+                await acknowledged.wait_value(lambda count: count > 100)
                 leader = await cluster.wait_for_leader()
                 await cluster.kill(leader)
-                before = sum(len(inserter.acknowledged) for inserter in inserters)
-                assert before > 0
+                before = acknowledged.value
                 with trio.fail_after(15):  # writes go on within seconds
-                    while sum(len(inserter.acknowledged) for inserter in inserters) < before + 50:
-                        await trio.sleep(0.05)
+                    await acknowledged.wait_value(lambda count: count > before + 50)
                 await cluster.start(leader)
-                await trio.sleep(0.5)
+                before = acknowledged.value
+                await acknowledged.wait_value(lambda count: count > before + 50)
                 await cluster.kill()  # all five at once, with statements under way
                 await cluster.start()
                 await cluster.wait_for_leader()
