@@ -97,13 +97,12 @@ class BackgroundSession:
         call = _Call(work)
         token = self._token.result()
         with self._lock:
-            try:
+            try:  # one block: Ctrl-C may come as soon as the call is on its way
                 token.run_sync_soon(self._begin, call)
+                return call.answer.result()
             except trio.RunFinishedError:
                 error = self._error_when_ended()
                 raise error from error.__cause__
-            try:
-                return call.answer.result()
             except KeyboardInterrupt:
                 with suppress(trio.RunFinishedError):
                     token.run_sync_soon(call.scope.cancel)
