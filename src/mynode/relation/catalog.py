@@ -24,7 +24,7 @@ from mynode.base.invariant import invariant
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
-from mynode.relation.keys import CATALOG_END, NEXT_TABLE_ID, TABLES, table_record_key
+from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_TABLE_ID, TABLES, TABLES_END, table_record_key
 from mynode.relation.schema import Column, PrimaryKey, Table
 from mynode.values.types import TYPES_BY_NAME
 
@@ -45,23 +45,22 @@ class Catalog:
     @classmethod
     def load(cls, source: ReadView | Transaction) -> Catalog:
         """The catalog as `source` sees it, a transaction's own changes included. Enters no read set."""
-        view, own = (source.view, []) if isinstance(source, Transaction) else (source, [])
-        records = dict(view.scan(TABLES, CATALOG_END))
+        view = source.view if isinstance(source, Transaction) else source
+        records: dict[bytes, bytes | None] = dict(view.scan(TABLES, TABLES_END))
         version = view.newest_in(CATALOG, CATALOG_END)
-        if isinstance(source, Transaction) and len(source.writes):
-            own = source.writes.in_range(CATALOG, CATALOG_END)
-            if own:
-                version = next(_uncommitted_versions)
-        for key, record in own:
-            if record is None:
-                records.pop(key, None)
-            elif key.startswith(TABLES):
-                records[key] = record
-        tables = map(decode_table, records.values())
+        if isinstance(source, Transaction) and changes_catalog(source):
+            version = next(_uncommitted_versions)
+            records.update(source.writes.in_range(TABLES, TABLES_END))
+        tables = [decode_table(record) for record in records.values() if record is not None]
         return cls(version, {table.name: table for table in tables})
 
     def table(self, name: str) -> Table | None:
         return self.tables.get(name)
+
+
+def changes_catalog(transaction: Transaction) -> bool:
+    """Whether the transaction has changed the catalog so far."""
+    return CHANGED in transaction.writes.values
 
 
 def create_table(
@@ -76,6 +75,7 @@ def create_table(
     table = Table(table_id, name, columns, primary_key)
     transaction.put(NEXT_TABLE_ID, msgpack.packb(table_id + 1))
     transaction.put(key, encode_table(table))
+    transaction.put(CHANGED, b"")
     return table
 
 
@@ -87,6 +87,7 @@ def table_exists(transaction: Transaction, name: str) -> bool:
 def drop_table(transaction: Transaction, table: Table) -> None:
     """Delete the table's record; its rows become garbage."""
     transaction.delete(table_record_key(table.name))
+    transaction.put(CHANGED, b"")
 
 
 def encode_table(table: Table) -> bytes:

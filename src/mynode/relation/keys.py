@@ -2,6 +2,7 @@
 
 | key                                        | value                                       |
 |--------------------------------------------|---------------------------------------------|
+| 01 "c"                                     | empty; every change of the catalog puts it  |
 | 01 "n"                                     | the next table id, msgpack integer          |
 | 01 "t" name in UTF-8                       | a table's record, see `catalog`             |
 | 02 table id (4 bytes) primary key          | the row, see `rows`                         |
@@ -19,8 +20,10 @@ from typing import Final
 
 from mynode.mvcc.keyspace import CATALOG, ROWS
 
+CHANGED: Final = CATALOG + b"c"
 NEXT_TABLE_ID: Final = CATALOG + b"n"
 TABLES: Final = CATALOG + b"t"
+TABLES_END: Final = CATALOG + b"u"
 CATALOG_END: Final = bytes((CATALOG[0] + 1,))
 
 ABOVE: Final = b"\xff"

@@ -12,7 +12,7 @@ from mynode.base.limits import PLAN_CACHE_ENTRIES
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
-from mynode.relation.catalog import Catalog, CatalogVersion
+from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.keys import CATALOG_END
 from mynode.relation.rows import TableRows
 from mynode.sql import ast, plan
@@ -119,12 +119,17 @@ class SqlEngine:
     def catalog(self, source: ReadView | Transaction) -> Catalog:
         """The catalog as `source` sees it."""
         if isinstance(source, Transaction):
-            if source.writes.values and source.writes.in_range(CATALOG, CATALOG_END):
+            if changes_catalog(source):
                 return Catalog.load(source)
             source = source.view
-        if source.newest_in(CATALOG, CATALOG_END) != self._catalog.version:
+        if self._may_differ(source) and source.newest_in(CATALOG, CATALOG_END) != self._catalog.version:
             self._catalog = Catalog.load(source)
         return self._catalog
+
+    def _may_differ(self, view: ReadView) -> bool:
+        """Whether the view may hold another catalog than the last one: a quick look that mostly settles it."""
+        version = self._catalog.version
+        return view.version < version or view.tree.newest_exceeds(CATALOG, CATALOG_END, version)
 
     def prepare(
         self, parsed: ParsedStatement, source: ReadView | Transaction, parameters: Row = ()
