@@ -23,6 +23,11 @@ STATEMENTS = [
     "DROP TABLE IF EXISTS a, b.c CASCADE",
     "EXPLAIN VALUES (1, 2), (3, 4) OFFSET 1",
     "START TRANSACTION",
+    "SELECT DISTINCT x.a FROM s.t AS x (a, b), u LEFT JOIN (v NATURAL JOIN w) USING (k) CROSS JOIN (SELECT 1) y",
+    "SELECT a, sum(DISTINCT b) FILTER (WHERE c) FROM a JOIN b JOIN c ON d ON e GROUP BY a, 1 HAVING count(*) > 1",
+    "SELECT (SELECT 1), a IN ((SELECT 1) UNION SELECT 2), EXISTS (TABLE t), a < ALL (VALUES (1)) FROM ((SELECT 1)) x",
+    "WITH x (a) AS (SELECT 1), y AS MATERIALIZED (TABLE x) (SELECT 1 LIMIT 2) EXCEPT ALL TABLE y FETCH NEXT 2 ROWS ONLY",
+    "WITH x AS (SELECT 1) DELETE FROM t WHERE a = SOME (SELECT 1 INTERSECT SELECT 2)",
 ]
 WORDS = sorted({word for statement in STATEMENTS for word in re.findall(r"\w+|\S", statement)})
 SCRAPS = [*WORDS, "'", '"', "$$", "$a$", "/*", "*/", "--", "\n", "E'", "X'", "B'", "\\", "\0", "\ud800", "é", "\u00a0"]

@@ -69,11 +69,45 @@ NESTINGS: list[Callable[[int], str]] = [
 
 @pytest.mark.parametrize("nest", NESTINGS)
 def test_nesting_is_bounded(nest: Callable[[int], str]) -> None:
-    expression(nest(MAX_NESTING // 2 - 1))
+    expression(nest(MAX_NESTING // 2 - 3))
     for depth in (MAX_NESTING, 10_000):
         with pytest.raises(StatementTooComplexError) as caught:
             expression(nest(depth))
         assert caught.value.position is not None
+
+
+QUERY_NESTINGS: list[Callable[[int], str]] = [
+    lambda depth: "SELECT " + "(SELECT " * depth + "1" + ")" * depth,
+    lambda depth: "SELECT " + "a IN (SELECT " * depth + "1" + ")" * depth,
+    lambda depth: "SELECT " + "EXISTS (SELECT " * depth + "1" + ")" * depth,
+    lambda depth: "SELECT " + "a < ALL (SELECT " * depth + "1" + ")" * depth,
+    lambda depth: "SELECT * FROM " + "(SELECT * FROM " * depth + "t" + ") AS x" * depth,
+    lambda depth: "SELECT * FROM t " + "JOIN (SELECT 1 FROM t " * depth + ") AS x ON a" * depth,
+    lambda depth: "WITH x AS (" * depth + "SELECT 1" + ") SELECT 1" * depth,
+    lambda depth: "SELECT " + "(" * depth + "(SELECT 1)" + " UNION SELECT 1)" * depth,
+    lambda depth: "SELECT * FROM " + "(" * depth + "(SELECT 1)" + " UNION SELECT 1 LIMIT 1)" * depth,
+    lambda depth: "SELECT 1" + " UNION (SELECT 1" * depth + ")" * depth,
+    lambda depth: "SELECT * FROM " + "(" * depth + "a CROSS JOIN b" + ")" * depth,
+    lambda depth: "SELECT * FROM a" + " JOIN b" * depth + " ON c" * depth,
+    lambda depth: "SELECT * FROM a" + " CROSS JOIN b" * depth,
+    lambda depth: "VALUES (1)" + " UNION ALL VALUES (1)" * depth,
+]
+
+
+@pytest.mark.parametrize("nest", QUERY_NESTINGS)
+def test_nesting_of_queries_is_bounded(nest: Callable[[int], str]) -> None:
+    parse(nest(25))
+    for depth in (MAX_NESTING, 10_000):
+        with pytest.raises(StatementTooComplexError) as caught:
+            parse(nest(depth))
+        assert caught.value.position is not None
+
+
+def test_a_list_of_tables_is_flat() -> None:
+    statement = parse("SELECT * FROM t" + ", t" * 9_999)
+    assert isinstance(statement, ast.Query)
+    assert isinstance(statement.body, ast.Select)
+    assert len(statement.body.sources) == 10_000
 
 
 def test_both_ways_of_nesting_count_together() -> None:

@@ -9,6 +9,7 @@ from mynode.base.errors import ProgramLimitExceededError, SqlSyntaxError, Statem
 from mynode.base.limits import MAX_STATEMENT_BYTES
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
+from mynode.sql.parser.queries import parse_query
 from mynode.sql.parser.statements import parse_statement
 from mynode.sql.tokens import END
 
@@ -24,7 +25,7 @@ def parse(text: str) -> ast.Statement:
         NameTooLongError, UndefinedParameterError: with the position.
     """
     _check_size(text)
-    cursor = Cursor(text)
+    cursor = Cursor(text, parse_query)
     if cursor.symbol in (";", END):
         raise SqlSyntaxError("the statement is empty", position=1)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Protocol
 
 from mynode.base.errors import (
     FeatureNotSupportedError,
@@ -13,14 +13,25 @@ from mynode.base.errors import (
     UndefinedParameterError,
 )
 from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS
+from mynode.sql import ast
 from mynode.sql.keywords import SYMBOLS, TABLE_OR_COLUMN_NAMES
 from mynode.sql.tokens import END, IDENTIFIER, Token, tokenize
 
 _NAMES: Final = TABLE_OR_COLUMN_NAMES | {IDENTIFIER}
 _LONGEST_WORD_SHOWN: Final = 40
+_MOST_WORDS_SHOWN: Final = 6
+"""Beside a word that is taken for what was meant."""
 _SHORTEST_SLIP: Final = 3
 _LIKENESS: Final = 0.65
 """How like a keyword a word must be (difflib's ratio) to be taken for a slip of it: STE of SET is."""
+
+
+class QueryParser(Protocol):
+    """What parses a query. `left` is one that has been parsed, in its parentheses, and that a set operation or the
+    like goes on with.
+    """
+
+    def __call__(self, cursor: Cursor, left: ast.Query | None = None) -> ast.Query: ...
 
 
 class Cursor:
@@ -30,9 +41,10 @@ class Cursor:
         token: the current token; END at the end, which `advance` never leaves.
         symbol: `token.symbol`, an attribute of its own because the parser looks at it all the time.
         following: the token after `token`.
-        depth: expressions open around the current token; at most MAX_NESTING.
-        height: of the tallest expression parsed since the innermost open one began. Both together bound the tree:
+        depth: levels open around the current token: one an expression, several a query; at most MAX_NESTING.
+        height: of the tallest tree parsed since the innermost open level began. Both together bound the tree:
             `depth` what nests to the right and in parentheses, `height` what leans to the left (`1 + 1 + 1 ...`).
+        query_parser: expressions hold queries and queries expressions; this breaks the circle of their modules.
     """
 
     __slots__ = (
@@ -44,11 +56,12 @@ class Cursor:
         "depth",
         "following",
         "height",
+        "query_parser",
         "symbol",
         "token",
     )
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, query_parser: QueryParser) -> None:
         self._tokens = tokenize(text)
         self.token: Token = next(self._tokens)
         self.symbol: str = self.token.symbol
@@ -57,6 +70,7 @@ class Cursor:
         self._expected: list[str] = []
         self._parameter_style = ""
         self._parameters = 0
+        self.query_parser = query_parser
         self.depth = 0
         self.height = 0
 
@@ -96,6 +110,10 @@ class Cursor:
             self.expect(word)
         return True
 
+    def hint(self, *words: str) -> None:
+        """Words that could stand here, for which nobody has asked by `accept`."""
+        self._expected += words
+
     def at_name(self) -> bool:
         """Whether the current token can name a table, a column or an alias."""
         return self.symbol in _NAMES
@@ -126,6 +144,26 @@ class Cursor:
             )
         return number
 
+    # --- nesting ----------------------------------------------------------------------------------------------------
+
+    def open(self, levels: int) -> int:
+        """Begin something that counts as so many levels; `close` wants the answer. (Expressions do it themselves.)"""
+        self.depth += levels
+        if self.depth > MAX_NESTING:
+            raise self.too_complex()
+        tallest_before, self.height = self.height, 0
+        return tallest_before
+
+    def grow(self) -> None:
+        """All that was parsed since `open` goes below a new node."""
+        self.height += 1
+        if self.height + self.depth > MAX_NESTING:
+            raise self.too_complex()
+
+    def close(self, levels: int, tallest_before: int) -> None:
+        self.depth -= levels
+        self.height = max(tallest_before, self.height + levels)
+
     # --- errors -----------------------------------------------------------------------------------------------------
 
     def error(self, *expected: str, hint: str | None = None) -> SqlSyntaxError:
@@ -136,7 +174,11 @@ class Cursor:
             hint = f"expected {_join(wanted)}"
             meant = self._meant(wanted)
             if meant:
-                hint = f"did you mean {meant}?" if len(wanted) == 1 else f"did you mean {meant}? {hint}"
+                hint = (
+                    f"did you mean {meant}? {hint}"
+                    if 1 < len(wanted) <= _MOST_WORDS_SHOWN
+                    else f"did you mean {meant}?"
+                )
         shown = token.text if len(token.text) <= _LONGEST_WORD_SHOWN else token.text[:_LONGEST_WORD_SHOWN] + "..."
         near = "at end of input" if token.symbol == END else f'at or near "{shown}"'
         return SqlSyntaxError(f"syntax error {near}", position=token.position, hint=hint)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import parse_expression
-from mynode.sql.parser.names import parse_column, parse_columns, parse_named_table, parse_table
-from mynode.sql.parser.queries import QUERY_STARTS, QUERY_TAILS, parse_query, parse_query_tail, parse_values
+from mynode.sql.parser.names import parse_changed_table, parse_column, parse_columns, parse_table
+from mynode.sql.parser.queries import QUERY_STARTS, parse_insert_values, parse_query
 
 
 def parse_insert(cursor: Cursor) -> ast.Insert:
@@ -29,16 +29,13 @@ def parse_insert(cursor: Cursor) -> ast.Insert:
 def _parse_insert_source(cursor: Cursor) -> ast.Values | ast.Query:
     if cursor.symbol == "DEFAULT" and cursor.following.symbol == "VALUES":
         raise cursor.unsupported("DEFAULT VALUES is")
-    if cursor.symbol != "VALUES":
-        return parse_query(cursor)
-    values = parse_values(cursor, allow_default=True)
-    return parse_query_tail(cursor, values, values.position) if cursor.symbol in QUERY_TAILS else values
+    return parse_insert_values(cursor) if cursor.symbol == "VALUES" else parse_query(cursor)
 
 
 def parse_update(cursor: Cursor) -> ast.Update:
     """`UPDATE table [[AS] alias] SET column = value, ... [WHERE ...]`."""
     position = cursor.advance().position
-    table = parse_named_table(cursor, before_set=True)
+    table = parse_changed_table(cursor)
     cursor.expect("SET")
     assignments = [_parse_assignment(cursor)]
     while cursor.accept(","):
@@ -66,7 +63,7 @@ def parse_delete(cursor: Cursor) -> ast.Delete:
     """`DELETE FROM table [[AS] alias] [WHERE ...]`."""
     position = cursor.advance().position
     cursor.expect("FROM")
-    table = parse_named_table(cursor)
+    table = parse_changed_table(cursor)
     if cursor.symbol == "USING":
         raise cursor.unsupported("DELETE ... USING is")
     where = parse_expression(cursor) if cursor.accept("WHERE") else None

@@ -49,6 +49,9 @@ _SIGN: Final = 12
 _SUBSCRIPT: Final = 13
 _CAST: Final = 14
 
+QUERY_TAILS: Final = frozenset({"EXCEPT", "INTERSECT", "UNION", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR"})
+"""The words that go on with a query after its SELECT or VALUES."""
+
 _Prefix: TypeAlias = Callable[[Cursor], ast.Expression]
 
 
@@ -83,7 +86,7 @@ def parse_expression(cursor: Cursor, power: int = 0, left: ast.Expression | None
         if infix.power == unchainable:
             raise cursor.error(hint="such operators do not chain: use AND or parentheses")
         left = infix.parse(cursor, left)
-        unchainable = infix.power if infix.power == _COMPARISON or isinstance(left, _UNCHAINABLE) else 0
+        unchainable = infix.power if isinstance(left, _UNCHAINABLE) and infix.power <= _RANGE else 0
         height = max(height, cursor.height) + 1
         if height + cursor.depth > MAX_NESTING:
             raise cursor.too_complex()
@@ -194,11 +197,20 @@ def _call(cursor: Cursor, name: Token) -> ast.Expression:
     if cursor.symbol == "ORDER":
         raise cursor.unsupported("ORDER BY among a function's arguments is")
     cursor.expect(")")
-    if cursor.symbol == "FILTER" and cursor.following.symbol == "(":
-        raise cursor.unsupported("FILTER is")
+    condition = _filter(cursor) if cursor.symbol == "FILTER" and cursor.following.symbol == "(" else None
     if cursor.symbol == "OVER" and cursor.following.symbol in ("(", IDENTIFIER):
         raise cursor.unsupported("window functions are")
-    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, None, name.position)
+    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, condition, name.position)
+
+
+def _filter(cursor: Cursor) -> ast.Expression:
+    """`FILTER (WHERE condition)`."""
+    cursor.advance()
+    cursor.expect("(")
+    cursor.expect("WHERE")
+    condition = parse_expression(cursor)
+    cursor.expect(")")
+    return condition
 
 
 def _bare_call(cursor: Cursor) -> ast.Expression:
@@ -213,18 +225,37 @@ def _bare_call(cursor: Cursor) -> ast.Expression:
 
 
 def _parenthesis(cursor: Cursor) -> ast.Expression:
-    cursor.advance()
-    _refuse_query(cursor)
+    """An expression or a query in parentheses; at `((` only what follows the inner ones tells which."""
+    position = cursor.advance().position
+    if at_query(cursor):
+        return ast.ScalarSubquery(_rest_of_subquery(cursor), position)
     inner = parse_expression(cursor)
+    if isinstance(inner, ast.ScalarSubquery) and cursor.symbol in QUERY_TAILS:
+        return ast.ScalarSubquery(_rest_of_subquery(cursor, inner.query), position)
     if cursor.symbol == ",":
         raise cursor.unsupported("row values are")
     cursor.expect(")")
     return inner
 
 
-def _refuse_query(cursor: Cursor) -> None:
-    if cursor.symbol in ("SELECT", "WITH") or (cursor.symbol == "VALUES" and cursor.following.symbol == "("):
-        raise cursor.unsupported("sub-queries are")
+def at_query(cursor: Cursor) -> bool:
+    """Whether a query begins here. (VALUES may be a column, too.)"""
+    return cursor.symbol in ("SELECT", "WITH", "TABLE") or (
+        cursor.symbol == "VALUES" and cursor.following.symbol == "("
+    )
+
+
+def _subquery(cursor: Cursor) -> ast.Query:
+    """`(query)`."""
+    cursor.expect("(")
+    return _rest_of_subquery(cursor)
+
+
+def _rest_of_subquery(cursor: Cursor, left: ast.Query | None = None) -> ast.Query:
+    """`query)`, of which `left`, if given, has been parsed already."""
+    query = cursor.query_parser(cursor, left)
+    cursor.expect(")")
+    return query
 
 
 def _minus(cursor: Cursor) -> ast.Expression:
@@ -279,9 +310,10 @@ def _cast(cursor: Cursor) -> ast.Expression:
 
 
 def _exists(cursor: Cursor) -> ast.Expression:
-    if cursor.following.symbol == "(":
-        raise cursor.unsupported("EXISTS is")
-    return _name(cursor)
+    if cursor.following.symbol != "(":
+        return _name(cursor)
+    position = cursor.advance().position
+    return ast.Exists(_subquery(cursor), position)
 
 
 def _row(cursor: Cursor) -> ast.Expression:
@@ -334,11 +366,25 @@ _PREFIXES: Final[dict[str, _Prefix]] = {
 def _binary(operator: ast.BinaryOperator, power: int) -> _Infix:
     def parse(cursor: Cursor, left: ast.Expression) -> ast.Expression:
         position = cursor.advance().position
-        if power == _COMPARISON and cursor.symbol in ("ALL", "ANY", "SOME"):
-            raise cursor.unsupported(f"{cursor.symbol} is")
+        if power == _COMPARISON and cursor.symbol in _QUANTIFIERS:
+            return _quantified(cursor, operator, left, position)
         return ast.Binary(operator, left, parse_expression(cursor, power), position)
 
     return _Infix(power, parse)
+
+
+_QUANTIFIERS: Final = {"ALL": ast.Quantifier.ALL, "ANY": ast.Quantifier.ANY, "SOME": ast.Quantifier.ANY}
+
+
+def _quantified(
+    cursor: Cursor, operator: ast.BinaryOperator, left: ast.Expression, position: int
+) -> ast.QuantifiedComparison:
+    """`ANY | SOME | ALL (query)` after `left operator`."""
+    quantifier = _QUANTIFIERS[cursor.advance().symbol]
+    cursor.expect("(")
+    if cursor.symbol != "(" and not at_query(cursor):
+        raise cursor.unsupported("arrays are")
+    return ast.QuantifiedComparison(operator, quantifier, left, _rest_of_subquery(cursor), position)
 
 
 def _logical(operator: ast.LogicalOperator, power: int) -> _Infix:
@@ -396,8 +442,11 @@ def _between(cursor: Cursor, left: ast.Expression) -> ast.Expression:
 def _in(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     negated, position = _take_range_words(cursor)
     cursor.expect("(")
-    _refuse_query(cursor)
+    if at_query(cursor):
+        return ast.InSubquery(left, _rest_of_subquery(cursor), negated, position)
     items = [parse_expression(cursor)]
+    if isinstance(items[0], ast.ScalarSubquery) and cursor.symbol != ",":  # as in `IN ((SELECT 1))`
+        return ast.InSubquery(left, _rest_of_subquery(cursor, items[0].query), negated, position)
     while cursor.accept(","):
         items.append(parse_expression(cursor))
     cursor.expect(")")
@@ -429,8 +478,8 @@ def _subscript(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     raise cursor.unsupported("arrays are")
 
 
-_UNCHAINABLE: Final = (ast.IsDistinct, ast.Between, ast.Like)
-"""Besides the comparisons: what ends with an operand, so that the next operator of the same level is ambiguous."""
+_UNCHAINABLE: Final = (ast.Binary, ast.IsDistinct, ast.Between, ast.Like)
+"""What ends with an operand, so that at the levels up to RANGE the next operator of the same level is ambiguous."""
 
 _NEGATABLE: Final[dict[str, _Infix]] = {
     "BETWEEN": _Infix(_RANGE, _between),

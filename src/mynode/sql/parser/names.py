@@ -43,27 +43,18 @@ def parse_table(cursor: Cursor) -> ast.TableName:
     return ast.TableName(first.value, second.value, first.position)
 
 
-def parse_alias(cursor: Cursor, *, before_set: bool = False) -> str | None:
-    """`[AS] alias` of a table, if there is one.
-
-    Args:
-        before_set: the word SET comes next, as in UPDATE, and is no alias.
-    """
+def parse_alias(cursor: Cursor) -> str | None:
+    """`[AS] alias` of a table, if there is one."""
     if cursor.accept("AS"):
-        alias = cursor.name("an alias").value
-    elif cursor.at_name() and not (before_set and cursor.symbol == "SET"):
-        alias = cursor.advance().value
-    else:
-        return None
-    if cursor.symbol == "(":
-        raise cursor.unsupported("aliases of a table's columns are")
-    return alias
+        return cursor.name("an alias").value
+    return cursor.advance().value if cursor.at_name() else None
 
 
-def parse_named_table(cursor: Cursor, *, before_set: bool = False) -> ast.NamedTable:
-    """`table [[AS] alias]`."""
+def parse_changed_table(cursor: Cursor) -> ast.NamedTable:
+    """`table [[AS] alias]` of an UPDATE or DELETE, where SET is no alias."""
     table = parse_table(cursor)
-    return ast.NamedTable(table, parse_alias(cursor, before_set=before_set), (), table.position)
+    alias = None if cursor.symbol == "SET" else parse_alias(cursor)
+    return ast.NamedTable(table, alias, (), table.position)
 
 
 def parse_type(cursor: Cursor) -> ast.TypeName:

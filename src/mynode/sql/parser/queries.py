@@ -1,66 +1,213 @@
-"""SELECT and VALUES, with what may follow them."""
+"""Queries: SELECT and VALUES, joined by set operations, with what may stand around them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mynode.base.errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.keywords import BARE_ALIASES
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.expressions import parse_expression, parse_qualified_column
-from mynode.sql.parser.names import parse_named_table
-from mynode.sql.tokens import END, IDENTIFIER
+from mynode.sql.parser.expressions import QUERY_TAILS, parse_expression, parse_qualified_column
+from mynode.sql.parser.names import parse_columns, parse_table
+from mynode.sql.parser.sources import parse_sources
+from mynode.sql.tokens import IDENTIFIER
 
-_JOINS: Final = frozenset({",", "CROSS", "FULL", "INNER", "JOIN", "LEFT", "NATURAL", "RIGHT"})
-_SET_OPERATIONS: Final = frozenset({"EXCEPT", "INTERSECT", "UNION"})
-_NOT_AN_ALIAS: Final = frozenset({"(", ")", ",", ".", END})
 QUERY_STARTS: Final = frozenset({"SELECT", "VALUES", "WITH", "TABLE", "("})
-QUERY_TAILS: Final = _SET_OPERATIONS | {"ORDER", "LIMIT", "OFFSET", "FETCH", "FOR"}
-"""The words that go on with a query after its SELECT or VALUES."""
+_QUERY_LEVELS: Final = 4
+"""What a query counts as in MAX_NESTING: it takes that many times the stack of an expression."""
+_SET_POWERS: Final = {"UNION": 1, "EXCEPT": 1, "INTERSECT": 2}
 
 
-def parse_query(cursor: Cursor) -> ast.Query:
-    """`SELECT ...` or `VALUES ...`, with ORDER BY, LIMIT and OFFSET."""
-    position = cursor.token.position
+def parse_query(
+    cursor: Cursor, left: ast.Query | None = None, common_tables: tuple[ast.CommonTable, ...] = ()
+) -> ast.Query:
+    """`[WITH ...] body [ORDER BY ...] [LIMIT ...] [OFFSET ...]`.
+
+    Args:
+        left: a query in parentheses that has been parsed already, with which this one begins.
+        common_tables: its WITH, if that has been parsed already.
+    """
+    position = cursor.token.position if left is None else left.position
+    tallest_before = cursor.open(_QUERY_LEVELS)
+    if left is not None:
+        cursor.height = tallest_before
+    if cursor.symbol == "WITH" and not common_tables and left is None:
+        common_tables = parse_with(cursor)
+    body = _parse_set_operations(cursor, 0, None if left is None else _as_operand(left))
+    query = _parse_tail(cursor, body, common_tables, position)
+    cursor.close(_QUERY_LEVELS, tallest_before)
+    return query
+
+
+def parse_insert_values(cursor: Cursor) -> ast.Values | ast.Query:
+    """`VALUES ...` in which DEFAULT may stand, alone or as the beginning of a query."""
+    values = _parse_values(cursor, allow_default=True)
+    if cursor.symbol not in QUERY_TAILS:
+        return values
+    return parse_query(cursor, ast.Query(values, (), None, None, (), values.position))
+
+
+# --- WITH -----------------------------------------------------------------------------------------------------------
+
+
+def parse_with(cursor: Cursor) -> tuple[ast.CommonTable, ...]:
+    """`WITH name [(columns)] AS (query), ...`."""
+    cursor.advance()
+    if cursor.symbol == "RECURSIVE":
+        raise cursor.unsupported("WITH RECURSIVE is")
+    tables = [_parse_common_table(cursor)]
+    while cursor.accept(","):
+        tables.append(_parse_common_table(cursor))
+    return tuple(tables)
+
+
+def _parse_common_table(cursor: Cursor) -> ast.CommonTable:
+    name = cursor.name("a name of a query")
+    columns = parse_columns(cursor) if cursor.symbol == "(" else ()
+    cursor.expect("AS")
+    materialized = None
+    if cursor.accept("MATERIALIZED"):
+        materialized = True
+    elif cursor.accept_words("NOT", "MATERIALIZED"):
+        materialized = False
+    cursor.expect("(")
+    if cursor.symbol in ("INSERT", "UPDATE", "DELETE"):
+        raise cursor.unsupported(f"{cursor.symbol} in WITH is")
+    query = parse_query(cursor)
+    cursor.expect(")")
+    return ast.CommonTable(name.value, columns, query, materialized, name.position)
+
+
+# --- set operations -------------------------------------------------------------------------------------------------
+
+
+def _parse_set_operations(
+    cursor: Cursor, power: int, left: ast.QueryBody | ast.Query | None = None
+) -> ast.QueryBody | ast.Query:
+    """Operands and the operators that bind tighter than `power`. INTERSECT does so, the others go from the left."""
+    if left is None:
+        left = _parse_operand(cursor)
+    while (own_power := _SET_POWERS.get(cursor.symbol, 0)) > power:
+        token = cursor.advance()
+        distinct = not cursor.accept("ALL")
+        if distinct:
+            cursor.accept("DISTINCT")
+        right = _parse_set_operations(cursor, own_power)
+        left = ast.SetOperation(ast.SetOperator(token.symbol), left, right, distinct, token.position)
+        cursor.grow()
+    cursor.hint(*_SET_POWERS)
+    return left
+
+
+def _parse_operand(cursor: Cursor) -> ast.QueryBody | ast.Query:
     match cursor.symbol:
         case "SELECT":
-            return parse_query_tail(cursor, _parse_select(cursor), position)
+            return _parse_select(cursor)
         case "VALUES":
-            return parse_query_tail(cursor, parse_values(cursor), position)
-        case "WITH":
-            raise cursor.unsupported("WITH is")
-        case "(":
-            raise cursor.unsupported("queries in parentheses are")
+            return _parse_values(cursor)
         case "TABLE":
-            raise cursor.unsupported("TABLE as a query is")
+            position = cursor.advance().position
+            table = parse_table(cursor)
+            source = ast.NamedTable(table, None, (), table.position)
+            return ast.Select((ast.Star(None, position),), (source,), None, (), None, False, position)
+        case "(":
+            cursor.advance()
+            query = parse_query(cursor)
+            cursor.expect(")")
+            return _as_operand(query)
         case _:
             raise cursor.error("SELECT", "VALUES")
 
 
-def parse_query_tail(cursor: Cursor, body: ast.QueryBody, position: int) -> ast.Query:
-    """`[ORDER BY ...] [LIMIT ...] [OFFSET ...]` after `body`; LIMIT and OFFSET in either order."""
-    if cursor.symbol in _SET_OPERATIONS:
-        raise cursor.unsupported(f"{cursor.symbol} is")
-    order_by = _parse_order_by(cursor) if cursor.accept_words("ORDER", "BY") else ()
+def _as_operand(query: ast.Query) -> ast.QueryBody | ast.Query:
+    """What stands in parentheses needs them no more if nothing stands around its body."""
+    plain = not query.order_by and query.limit is None and query.offset is None and not query.common_tables
+    return query.body if plain else query
+
+
+# --- ORDER BY, LIMIT, OFFSET and FETCH ------------------------------------------------------------------------------
+
+
+def _parse_tail(
+    cursor: Cursor,
+    body: ast.QueryBody | ast.Query,
+    common_tables: tuple[ast.CommonTable, ...],
+    position: int,
+) -> ast.Query:
+    """`[ORDER BY ...] [LIMIT ...] [OFFSET ...]`, the latter two in either order."""
+    places: dict[str, int] = {"WITH": position} if common_tables else {}
+    order_by: tuple[ast.OrderItem, ...] = ()
+    order_position = cursor.token.position
+    if cursor.accept_words("ORDER", "BY"):
+        places["ORDER BY"] = order_position
+        order_by = _parse_order_by(cursor)
     limit = offset = None
-    limited = skipped = False
     while True:
-        if not limited and cursor.accept("LIMIT"):
-            limited = True
-            limit = None if cursor.accept("ALL") else parse_expression(cursor)
-            if cursor.symbol == ",":
-                raise cursor.error(hint="write LIMIT count OFFSET count")
-        elif not skipped and cursor.accept("OFFSET"):
-            skipped = True
+        clause_position = cursor.token.position
+        if "LIMIT" not in places and cursor.accept("LIMIT"):
+            places["LIMIT"] = clause_position
+            limit = _parse_limit(cursor)
+        elif "LIMIT" not in places and cursor.accept("FETCH"):
+            places["LIMIT"] = clause_position
+            limit = _parse_fetch(cursor)
+        elif "OFFSET" not in places and cursor.accept("OFFSET"):
+            places["OFFSET"] = clause_position
             offset = parse_expression(cursor)
             if cursor.symbol in ("ROW", "ROWS"):
                 cursor.advance()
         else:
             break
-    if cursor.symbol in ("FETCH", "FOR"):
-        raise cursor.unsupported(f"{cursor.symbol} is")
-    return ast.Query(body, order_by, limit, offset, (), position)
+    if cursor.symbol == "FOR":
+        raise cursor.unsupported("FOR is")
+    if isinstance(body, ast.Query):
+        return _merged(body, ast.Query(body.body, order_by, limit, offset, common_tables, position), places)
+    return ast.Query(body, order_by, limit, offset, common_tables, position)
+
+
+def _merged(inner: ast.Query, outer: ast.Query, places: dict[str, int]) -> ast.Query:
+    """One query in parentheses and what stands around them: together they are one, as in PostgreSQL."""
+    given = {
+        "ORDER BY": bool(inner.order_by),
+        "OFFSET": inner.offset is not None,
+        "LIMIT": inner.limit is not None,
+        "WITH": bool(inner.common_tables),
+    }
+    for clause, position in places.items():
+        if given[clause]:
+            raise SqlSyntaxError(f"multiple {clause} clauses not allowed", position=position)
+    return replace(
+        outer,
+        order_by=outer.order_by or inner.order_by,
+        limit=inner.limit if outer.limit is None else outer.limit,
+        offset=inner.offset if outer.offset is None else outer.offset,
+        common_tables=outer.common_tables or inner.common_tables,
+    )
+
+
+def _parse_limit(cursor: Cursor) -> ast.Expression | None:
+    limit = None if cursor.accept("ALL") else parse_expression(cursor)
+    if cursor.symbol == ",":
+        raise cursor.error(hint="write LIMIT count OFFSET count")
+    return limit
+
+
+def _parse_fetch(cursor: Cursor) -> ast.Expression:
+    """`FIRST | NEXT [count] ROW | ROWS ONLY`."""
+    if not cursor.accept("FIRST"):
+        cursor.expect("NEXT")
+    position = cursor.token.position
+    if cursor.symbol in ("ROW", "ROWS"):
+        limit: ast.Expression = ast.IntegerLiteral(1, position)
+    else:
+        limit = parse_expression(cursor)
+    if not cursor.accept("ROWS"):
+        cursor.expect("ROW")
+    if cursor.symbol == "WITH":
+        raise cursor.unsupported("WITH TIES is")
+    cursor.expect("ONLY")
+    return limit
 
 
 def _parse_order_by(cursor: Cursor) -> tuple[ast.OrderItem, ...]:
@@ -89,19 +236,44 @@ def _parse_order_item(cursor: Cursor) -> ast.OrderItem:
 
 def _parse_select(cursor: Cursor) -> ast.Select:
     position = cursor.advance().position
-    if cursor.symbol == "DISTINCT":
-        raise cursor.unsupported("SELECT DISTINCT is")
-    cursor.accept("ALL")
+    distinct = cursor.accept("DISTINCT")
+    if not distinct:
+        cursor.accept("ALL")
+    elif cursor.symbol == "ON":
+        raise cursor.unsupported("DISTINCT ON is")
+    items = parse_select_list(cursor)
+    if cursor.symbol == "INTO":
+        raise cursor.unsupported("SELECT INTO is")
+    sources = parse_sources(cursor) if cursor.accept("FROM") else ()
+    where = parse_expression(cursor) if cursor.accept("WHERE") else None
+    group_by = _parse_group_by(cursor) if cursor.accept_words("GROUP", "BY") else ()
+    having = parse_expression(cursor) if cursor.accept("HAVING") else None
+    if cursor.symbol == "WINDOW":
+        raise cursor.unsupported("WINDOW is")
+    return ast.Select(items, sources, where, group_by, having, distinct, position)
+
+
+def _parse_group_by(cursor: Cursor) -> tuple[ast.Expression, ...]:
+    expressions: list[ast.Expression] = []
+    while not expressions or cursor.accept(","):
+        symbol, following = cursor.symbol, cursor.following
+        if (symbol == "(" and following.symbol == ")") or (
+            cursor.token.text.lower() in _GROUPING_SETS and (following.symbol == "(" or following.value == "sets")
+        ):
+            raise cursor.unsupported("grouping sets are")
+        expressions.append(parse_expression(cursor))
+    return tuple(expressions)
+
+
+_GROUPING_SETS: Final = frozenset({"cube", "grouping", "rollup"})
+
+
+def parse_select_list(cursor: Cursor) -> tuple[ast.SelectItem, ...]:
+    """`item, ...` after SELECT or RETURNING."""
     items = [_parse_item(cursor)]
     while cursor.accept(","):
         items.append(_parse_item(cursor))
-    if cursor.symbol == "INTO":
-        raise cursor.unsupported("SELECT INTO is")
-    sources = (_parse_source(cursor),) if cursor.accept("FROM") else ()
-    where = parse_expression(cursor) if cursor.accept("WHERE") else None
-    if cursor.symbol in ("GROUP", "HAVING", "WINDOW"):
-        raise cursor.unsupported({"GROUP": "GROUP BY is"}.get(cursor.symbol, f"{cursor.symbol} is"))
-    return ast.Select(tuple(items), sources, where, (), None, False, position)
+    return tuple(items)
 
 
 def _parse_item(cursor: Cursor) -> ast.SelectItem:
@@ -132,25 +304,10 @@ def _parse_column_alias(cursor: Cursor) -> str | None:
     return None
 
 
-def _parse_source(cursor: Cursor) -> ast.TableReference:
-    if cursor.symbol == "(":
-        raise cursor.unsupported("sub-queries are")
-    if cursor.symbol in ("LATERAL", "ONLY"):
-        raise cursor.unsupported(f"{cursor.symbol} is")
-    if cursor.following.symbol == "(" and cursor.at_name():
-        raise cursor.unsupported("functions as tables are")
-    source = parse_named_table(cursor)
-    if cursor.symbol in _JOINS:
-        raise cursor.unsupported("joins are")
-    if cursor.symbol == "TABLESAMPLE":
-        raise cursor.unsupported("TABLESAMPLE is")
-    return source
-
-
 # --- VALUES ---------------------------------------------------------------------------------------------------------
 
 
-def parse_values(cursor: Cursor, *, allow_default: bool = False) -> ast.Values:
+def _parse_values(cursor: Cursor, *, allow_default: bool = False) -> ast.Values:
     """`VALUES (...), (...)`.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from mynode.base.errors import SqlError
@@ -10,7 +11,7 @@ from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.ddl import parse_create, parse_drop
 from mynode.sql.parser.dml import parse_delete, parse_insert, parse_update
-from mynode.sql.parser.queries import parse_query
+from mynode.sql.parser.queries import QUERY_STARTS, parse_query, parse_with
 
 
 def parse_statement(cursor: Cursor) -> ast.Statement:
@@ -99,11 +100,21 @@ def _skip_transaction_word(cursor: Cursor) -> None:
         cursor.accept("TRANSACTION")
 
 
+def _parse_with(cursor: Cursor) -> ast.DataStatement:
+    """WITH before a query or a change of rows."""
+    position = cursor.token.position
+    common_tables = parse_with(cursor)
+    parse_change = _CHANGES.get(cursor.symbol)
+    if parse_change is None:
+        return replace(parse_query(cursor, common_tables=common_tables), position=position)
+    return replace(parse_change(cursor), common_tables=common_tables, position=position)
+
+
 def _parse_explain(cursor: Cursor) -> ast.Explain:
     position = cursor.advance().position
     if cursor.symbol in ("ANALYZE", "ANALYSE", "VERBOSE"):
         raise cursor.unsupported(f"EXPLAIN {cursor.symbol} is")
-    if cursor.symbol == "(" and cursor.following.symbol != "SELECT":
+    if cursor.symbol == "(" and cursor.following.symbol not in QUERY_STARTS:
         raise cursor.unsupported("options of EXPLAIN are")
     parse = _EXPLAINABLE.get(cursor.symbol)
     if parse is None:
@@ -111,15 +122,18 @@ def _parse_explain(cursor: Cursor) -> ast.Explain:
     return ast.Explain(parse(cursor), False, position)
 
 
-_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
-    "SELECT": parse_query,
-    "VALUES": parse_query,
-    "WITH": parse_query,
-    "(": parse_query,
-    "TABLE": parse_query,
+_CHANGES: Final[dict[str, Callable[[Cursor], ast.Insert | ast.Update | ast.Delete]]] = {
     "INSERT": parse_insert,
     "UPDATE": parse_update,
     "DELETE": parse_delete,
+}
+_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
+    "SELECT": parse_query,
+    "VALUES": parse_query,
+    "WITH": _parse_with,
+    "(": parse_query,
+    "TABLE": parse_query,
+    **_CHANGES,
 }
 _STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
     **_EXPLAINABLE,
