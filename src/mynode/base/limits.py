@@ -94,6 +94,10 @@ SEGMENT_BYTES: Final = 64 * MIB
 SEGMENT_RESERVE_BYTES: Final = 64 * KIB
 """The newest segment's file is filled with zeros this far ahead of its end."""
 
+# --- page file ------------------------------------------------------------------------------------------------------
+PAGE_CACHE_BYTES: Final = 128 * MIB
+"""Memory for nodes that were read from the page file or written to it; what no checkpoint has written comes on top."""
+
 # --- relations ------------------------------------------------------------------------------------------------------
 invariant(
     MAX_KEY_BYTES < MAX_ROW_BYTES < MAX_TRANSACTION_BYTES < MAX_REQUEST_FRAME_BYTES,
