@@ -10,6 +10,7 @@
 | `tick_ms` | `MYNODE_TICK_MS` | Raft's unit of time | 50 |
 | `heartbeat_ticks` | `MYNODE_HEARTBEAT_TICKS` | ticks between a leader's heartbeats | 2 |
 | `election_ticks` | `MYNODE_ELECTION_TICKS` | ticks without a leader before an election | 20 |
+| `idle_in_transaction_timeout_s` | `MYNODE_IDLE_IN_TRANSACTION_TIMEOUT_S` | an idle transaction's end | 60 |
 | `log_level` | `MYNODE_LOG_LEVEL` | `debug`, `info`, `warning` or `error` | `info` |
 | `log_format` | `MYNODE_LOG_FORMAT` | `console`, `logfmt`, `json`, or `auto` by the terminal | `auto` |
 """
@@ -85,6 +86,7 @@ class NodeConfig(BaseModel):
     tick_ms: int = Field(default=limits.TICK_MS, ge=1, le=10_000)
     heartbeat_ticks: int = Field(default=limits.HEARTBEAT_TICKS, ge=1, le=1_000)
     election_ticks: int = Field(default=limits.ELECTION_TICKS, ge=3, le=10_000)
+    idle_in_transaction_timeout_s: float = Field(default=limits.IDLE_IN_TRANSACTION_TIMEOUT_S, gt=0, le=86_400)
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
 

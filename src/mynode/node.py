@@ -50,6 +50,7 @@ from mynode.base.ids import NodeId, SessionId
 from mynode.base.limits import (
     ELECTION_TICKS,
     HEARTBEAT_TICKS,
+    IDLE_IN_TRANSACTION_TIMEOUT_S,
     LOG_TAIL_BYTES,
     PEER_INBOX_MESSAGES,
     PEER_OUTBOX_MESSAGES,
@@ -102,6 +103,7 @@ class Node:
     Args:
         members: every voter's address by its number, this node's too.
         raft_log: the opened raft log; the node appends to it and does not close it.
+        idle_in_transaction_timeout_s: so long a transaction may stay open without a statement.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Node:
         *,
         timing: Timing,
         surroundings: Surroundings,
+        idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
     ) -> None:
+        self._idle_in_transaction_timeout_s = idle_in_transaction_timeout_s
         self._identity = identity
         self._members = members
         self._timing = timing
@@ -168,6 +172,7 @@ class Node:
             state_machine=self._state_inbox,
             proposal_ids=self._proposal_ids,
             random=random,
+            idle_timeout_s=self._idle_in_transaction_timeout_s,
         )
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -297,7 +302,14 @@ async def run_node(config: NodeConfig) -> None:
             members = dict(config.members) or {config.node_id: config.listen}
             surroundings = Surroundings(transport=GrpcPeerTransport(identity, members))
             timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
-            node = Node(identity, members, raft_log, timing=timing, surroundings=surroundings)
+            node = Node(
+                identity,
+                members,
+                raft_log,
+                timing=timing,
+                surroundings=surroundings,
+                idle_in_transaction_timeout_s=config.idle_in_transaction_timeout_s,
+            )
             log.info("node starts", node=config.node_id, listen=str(config.listen), log_entries=raft_log.last_index)
             await run_until_cancelled(
                 node,

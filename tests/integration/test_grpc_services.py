@@ -248,11 +248,12 @@ async def test_a_session_answers_all_before_it_ends_with_its_client(port: Port) 
         return [reply for frame in answers for reply in msgpack.unpackb(frame.batch)]
 
     echo, failed, *parts, end = await port.ask(talk)
-    assert echo == [SESSION_ID, 1, [[f"p{n}", "ANY"] for n in (1, 2, 3)], [[1, None, "två"]], ["ECHO 1", 1], None, 99]
+    columns = [[f"p{n}", "ANY"] for n in (1, 2, 3)]
+    assert echo == [SESSION_ID, 1, columns, [[1, None, "två"]], ["ECHO 1", 1], None, 99, None]
     error = ["42601", "syntax error", 8, "Try något else.", None, False]
-    assert failed == [SESSION_ID, 2, None, None, None, error, 0]
+    assert failed == [SESSION_ID, 2, None, None, None, error, 0, None]
     assert [len(part[3]) for part in parts] == [256, 44]
-    assert end[1:] == [3, None, None, ["ROWS 300", 300], None, 99]
+    assert end[1:] == [3, None, None, ["ROWS 300", 300], None, 99, None]
     assert port.node.connections[0].closed.is_set()
 
 

@@ -33,7 +33,8 @@ from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
-from mynode.session.session import Session, Steps
+from mynode.session.session import Session
+from mynode.session.steps import Steps
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,8 @@ class ProposalIds:
 class SqlSessionActor:
     """Works on one statement at a time and gives each exactly one final reply, whatever happens to it.
 
+    A transaction left idle for `idle_timeout_s` is rolled back; one whose client is gone ends with this task.
+
     A statement ends early by its deadline, by `cancel` and by the stop of the node. Its wait for an outcome does not
     end by itself then: raft is told to abandon the proposal and says what is known of it.
     """
@@ -69,6 +72,7 @@ class SqlSessionActor:
         state_machine: Inbox[StateMessage],
         proposal_ids: ProposalIds,
         random: Random,
+        idle_timeout_s: float,
     ) -> None:
         self._session = session
         self._inbox = inbox
@@ -77,6 +81,7 @@ class SqlSessionActor:
         self._state_machine = state_machine
         self._proposal_ids = proposal_ids
         self._random = random
+        self._idle_timeout_s = idle_timeout_s
         self._cancelled_by_client = False
         self._stopping = False
         self._running: int | None = None
@@ -103,11 +108,20 @@ class SqlSessionActor:
     async def run(self) -> None:
         while True:
             try:
-                requests = await self._inbox.drain()
+                requests = await self._next_requests()
             except (trio.EndOfChannel, trio.ClosedResourceError):
                 return
             for request in requests:
                 await self._execute(request)
+
+    async def _next_requests(self) -> list[StatementRequest]:
+        """What waits; nothing after the client left a transaction idle for too long, which is then rolled back."""
+        if not self._session.can_time_out:
+            return await self._inbox.drain()
+        with trio.move_on_after(self._idle_timeout_s):
+            return await self._inbox.drain()
+        self._session.time_out_transaction()
+        return []
 
     async def _execute(self, request: StatementRequest) -> None:
         self._running = request.sequence
@@ -123,8 +137,9 @@ class SqlSessionActor:
         except Exception as error:
             log.exception("internal error", sql=request.sql[:200])
             failure = InvariantViolation(f"internal error: {type(error).__name__}: {error}")
+            info, status = ErrorInfo.of(failure), self._session.transaction_status
             await self._connection.put(
-                StatementReply(request.session_id, request.sequence, None, (), None, ErrorInfo.of(failure), 0)
+                StatementReply(request.session_id, request.sequence, None, (), None, info, 0, status)
             )
         finally:
             self._running = None

@@ -325,10 +325,50 @@ class StatementTooComplexError(SqlError):
 
 
 class SerializationFailureError(SqlError):
-    """A concurrent transaction changed what this one read."""
+    """The transaction is rolled back, and may succeed if all of it is run again.
+
+    A concurrent transaction changed what this one read, or the node that held it was lost before COMMIT. Not
+    `retryable`: the COMMIT alone has nothing left to commit.
+    """
 
     sqlstate = "40001"
-    retryable = True
+
+
+class ActiveTransactionError(SqlError):
+    """BEGIN inside a transaction."""
+
+    sqlstate = "25001"
+
+
+class ReadOnlyTransactionError(SqlError):
+    """A statement that writes, in a READ ONLY transaction."""
+
+    sqlstate = "25006"
+
+
+class NoActiveTransactionError(SqlError):
+    """COMMIT or a savepoint outside of a transaction."""
+
+    sqlstate = "25P01"
+
+
+class InFailedTransactionError(SqlError):
+    """An earlier statement of the transaction failed: only ROLLBACK, or ROLLBACK TO a savepoint, helps."""
+
+    sqlstate = "25P02"
+
+
+class IdleInTransactionTimeoutError(SqlError):
+    """The client left its transaction open without a statement for too long, and it was rolled back."""
+
+    sqlstate = "25P03"
+    deterministic = False
+
+
+class InvalidSavepointError(SqlError):
+    """There is no savepoint of this name."""
+
+    sqlstate = "3B001"
 
 
 class QueryCanceledError(SqlError):

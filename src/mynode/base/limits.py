@@ -28,6 +28,8 @@ MAX_TRANSACTION_BYTES: Final = 8 * MIB
 MAX_READ_SET_ITEMS: Final = 4_096
 MAX_READ_SET_BYTES: Final = 1 * MIB
 """Keys and ranges that one transaction remembers to have read; beyond it they are coarsened into wider ranges."""
+MAX_SAVEPOINTS: Final = 1_000
+"""Of one transaction at a time."""
 ROWS_PER_BATCH: Final = 256
 BYTES_PER_BATCH: Final = 256 * KIB
 """A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""
@@ -55,6 +57,8 @@ SESSION_INBOX: Final = 4
 CONNECTION_OUTBOX_REPLIES: Final = 128
 """Replies that may wait for one client connection; a session whose connection is full waits."""
 SESSION_IDLE_TIMEOUT_S: Final = 600
+IDLE_IN_TRANSACTION_TIMEOUT_S: Final = 60
+"""A transaction whose client sends nothing for this long is rolled back."""
 DEFAULT_STATEMENT_TIMEOUT_S: Final = 30
 
 # --- replicated state -----------------------------------------------------------------------------------------------

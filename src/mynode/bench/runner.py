@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 import trio
 
-from mynode.base.errors import MyNodeError, OutcomeUnknownError
+from mynode.base.errors import MyNodeError, OutcomeUnknownError, SerializationFailureError
 from mynode.bench.statistics import Histogram
 from mynode.bench.workload import VerificationError, Workload
 from mynode.client.client import Client
 from mynode.client.session import Session
 
 _RETRY_DELAY_S = 0.05
+_WORTH_ANOTHER_TRY = (OutcomeUnknownError, SerializationFailureError)
 _MAX_ERRORS = 1_000
 """So many items given up end the run: something is wrong with the cluster, not with an item."""
 
@@ -119,7 +120,7 @@ class Runner:
             except VerificationError:
                 raise
             except MyNodeError as error:
-                if self._is_over or not (error.retryable or isinstance(error, OutcomeUnknownError)):
+                if self._is_over or not (error.retryable or isinstance(error, _WORTH_ANOTHER_TRY)):
                     self._give_up(error)
                     return False
                 is_retry = True

@@ -63,6 +63,11 @@ class WriteSet:
             insort(self._sorted_keys, key)
         self.values[key] = value
 
+    @property
+    def savepoints(self) -> int:
+        """How many there are now."""
+        return len(self._undo)
+
     def savepoint(self) -> int:
         """Remember this state, inside of the savepoints that there are; returns the new one's number, from 0."""
         self._undo.append({})

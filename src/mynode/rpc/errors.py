@@ -56,6 +56,7 @@ _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
     "22": Status.INVALID_ARGUMENT,
     "23": Status.FAILED_PRECONDITION,
     "25": Status.FAILED_PRECONDITION,
+    "3B": Status.NOT_FOUND,
     "3F": Status.NOT_FOUND,
     "40": Status.ABORTED,
     "42": Status.INVALID_ARGUMENT,

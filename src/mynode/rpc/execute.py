@@ -10,14 +10,19 @@ from typing import Final, assert_never
 from grpclib.server import Stream
 
 from mynode.actors.ports import ClientConnection, SessionPort
-from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError, ShuttingDownError
+from mynode.base.errors import (
+    FeatureNotSupportedError,
+    ProgramLimitExceededError,
+    ProtocolViolationError,
+    ShuttingDownError,
+)
 from mynode.base.limits import DEFAULT_STATEMENT_TIMEOUT_S, MAX_EXECUTE_BYTES, MAX_PARAMETERS
 from mynode.rpc.bridge import in_trio
 from mynode.rpc.generated.mynode.v1 import Column, ExecuteRequest, ExecuteResponse
 from mynode.rpc.generated.mynode.v1 import Value as ProtoValue
 from mynode.rpc.protobuf import FIXED64, VARINT, Encoded, ProtoMessage, delimited, field_tag, varint
 from mynode.rpc.session_codec import SESSION_ID_BYTES
-from mynode.session.api import Row, StatementRequest, Value
+from mynode.session.api import Row, StatementRequest, TransactionStatus, Value
 
 DEADLINE_MARGIN_MS: Final = 50
 """A statement ends this long before its call's deadline, so that its own error still reaches the client."""
@@ -80,6 +85,10 @@ async def _collect(connection: ClientConnection) -> Encoded:
                 raise ProgramLimitExceededError(
                     f"the result is over {MAX_EXECUTE_BYTES} bytes, the most that fits one message",
                     hint="Use LIMIT, or a client that streams.",
+                )
+            if reply.transaction is TransactionStatus.OPEN:
+                raise FeatureNotSupportedError(
+                    "a transaction needs a session, a call is one statement", hint="Use the stream Session."
                 )
             if reply.completion is not None:
                 head = ExecuteResponse(

@@ -5,17 +5,19 @@
 | execute | [session_id, sequence, 1, sql, parameters, timeout_ms, is_retry, floor]                       |
 | cancel  | [session_id, sequence, 2]                                                                     |
 | close   | [session_id, 0, 3]                                                                            |
-| reply   | [session_id, sequence, columns or nil, rows or nil, completion or nil, error or nil, version] |
+| reply   | [session_id, sequence, columns or nil, rows or nil, completion or nil, error or nil, version, |
+|         | transaction or nil]                                                                           |
 
-| part       | is                                                                                    |
-|------------|---------------------------------------------------------------------------------------|
-| session_id | bin, 16 bytes                                                                         |
-| parameters | array of values                                                                       |
-| value      | nil, bool, int (64 bits, signed), float (64 bits), str or bin                         |
-| columns    | array of [name, type_name]                                                            |
-| rows       | array of arrays of values                                                             |
-| completion | [tag, rows_affected]                                                                  |
-| error      | [sqlstate, message, position or nil, hint or nil, detail or nil, retryable]           |
+| part        | is                                                                                    |
+|-------------|---------------------------------------------------------------------------------------|
+| session_id  | bin, 16 bytes                                                                         |
+| parameters  | array of values                                                                       |
+| value       | nil, bool, int (64 bits, signed), float (64 bits), str or bin                         |
+| columns     | array of [name, type_name]                                                            |
+| rows        | array of arrays of values                                                             |
+| completion  | [tag, rows_affected]                                                                  |
+| error       | [sqlstate, message, position or nil, hint or nil, detail or nil, retryable]           |
+| transaction | of the session, after the statement: 0 none, 1 open, 2 failed                         |
 
 A reply is its statement's last when it has a completion or an error. Decoding takes nothing on trust: what is not as
 above raises `ProtocolViolationError`.
@@ -45,6 +47,7 @@ from mynode.session.api import (
     SessionRequest,
     StatementReply,
     StatementRequest,
+    TransactionStatus,
 )
 
 SESSION_ID_BYTES: Final = 16
@@ -61,6 +64,7 @@ _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _UINT64_MAX: Final = 2**64 - 1
 _VALUE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes})
+_TRANSACTION_STATUS: Final[dict[object, TransactionStatus]] = {status.value: status for status in TransactionStatus}
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -166,6 +170,7 @@ def encode_reply(reply: StatementReply) -> bytes:
             if error is None
             else (error.sqlstate, error.message, error.position, error.hint, error.detail, error.retryable),
             reply.version,
+            reply.transaction,
         )
     )
     return encoded
@@ -177,12 +182,13 @@ def decode_replies(batch: bytes) -> list[StatementReply]:
 
 
 def _reply(item: tuple[object, ...]) -> StatementReply:
-    if len(item) == 7:
-        session_id, sequence, columns, rows, completion, error, version = item
+    if len(item) == 8:
+        session_id, sequence, columns, rows, completion, error, version, transaction = item
         if (
             _is_session_id(session_id)
             and type(sequence) is type(version) is int
             and (rows is None or type(rows) is tuple)
+            and (transaction is None or (type(transaction) is int and transaction in _TRANSACTION_STATUS))
         ):
             return StatementReply(
                 session_id,
@@ -192,6 +198,7 @@ def _reply(item: tuple[object, ...]) -> StatementReply:
                 None if completion is None else _completion(completion),
                 None if error is None else _error(error),
                 version,
+                None if transaction is None else _TRANSACTION_STATUS[transaction],
             )
     raise ProtocolViolationError("a session frame holds an item that is no reply")
 

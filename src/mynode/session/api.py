@@ -5,6 +5,7 @@ wire protocol all speak in these.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TypeAlias
 
 from mynode.base.errors import MyNodeError, error_from_wire
@@ -64,11 +65,22 @@ class ErrorInfo:
     retryable: bool
 
     @classmethod
-    def of(cls, error: MyNodeError) -> ErrorInfo:
-        return cls(error.sqlstate, error.message, error.position, error.hint, error.detail, error.retryable)
+    def of(cls, error: MyNodeError, *, retryable: bool | None = None) -> ErrorInfo:
+        """`retryable` None: as the error's class says."""
+        if retryable is None:
+            retryable = error.retryable
+        return cls(error.sqlstate, error.message, error.position, error.hint, error.detail, retryable)
 
     def to_error(self) -> MyNodeError:
         return error_from_wire(self.sqlstate, self.message, position=self.position, hint=self.hint, detail=self.detail)
+
+
+class TransactionStatus(IntEnum):
+    """Whether a session is in an explicit transaction. FAILED: only ROLLBACK, or ROLLBACK TO, gets out of it."""
+
+    IDLE = 0
+    OPEN = 1
+    FAILED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,8 @@ class StatementReply:
 
     The first part with rows carries `columns`; the last part, and only it, carries `completion` or `error`. A small
     result is a single reply with columns, rows and completion. `version` is the state the statement saw or made.
+    The last part carries the session's `transaction` status after the statement; None there says that the statement
+    never reached its session, which is as it was.
     """
 
     session_id: SessionId
@@ -86,6 +100,7 @@ class StatementReply:
     completion: Completion | None
     error: ErrorInfo | None
     version: Version
+    transaction: TransactionStatus | None = None
 
     @property
     def is_final(self) -> bool:

@@ -1,6 +1,6 @@
 """One SQL session: takes statements, yields what it needs (`session.effects`), is sent the answers.
 
-How a statement runs, and why it is strictly serializable:
+How a statement by itself runs, and why it is strictly serializable:
 
 - A read opens a fresh view (read index) and answers from it. It proposes nothing and cannot conflict.
 - A write starts from the newest local view without a round trip. Its read set and write set are proposed as one
@@ -12,32 +12,58 @@ How a statement runs, and why it is strictly serializable:
   outcome table: here before it runs, or when its own entry is applied.
 - A retry always proposes, if need be an entry that writes nothing and holds its answer, errors included: an earlier
   attempt that a paused node still holds then meets that answer, and cannot be applied after it was given.
+
+How an explicit transaction runs:
+
+- Its first statement opens a fresh view; all its statements read that one view and the transaction's own writes.
+- COMMIT proposes everything as one entry under the COMMIT's own sequence number. A conflict is the client's to see
+  (40001): it alone can run the statements again.
+- COMMIT of a transaction that wrote nothing proposes nothing and cannot conflict. All its reads are of one state, the
+  view's; that state held every transaction acknowledged before the first statement came, and nothing later. So the
+  transaction takes its place in the serial order right behind the view's version, which lies between its first
+  statement and its end, as strictness wants. Validation would only prove that its place could be even later.
+- Until COMMIT nothing has left this session. A client that is gone, a node that stops, a timeout: dropping the object
+  is the rollback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import datetime
 from random import Random
-from typing import TypeAlias, TypeVar
+from typing import Final, assert_never
 
-import msgpack
-
-from mynode.base.errors import FeatureNotSupportedError, MyNodeError, SqlError, error_from_wire
+from mynode.base.errors import (
+    ActiveTransactionError,
+    MyNodeError,
+    NoActiveTransactionError,
+    SerializationFailureError,
+    SqlError,
+)
 from mynode.base.ids import SessionId, Version
 from mynode.base.invariant import invariant
-from mynode.machine.commands import TransactionCommand
-from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
+from mynode.machine.outcomes import Committed, Conflicted, Refused, stored_outcome
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
-from mynode.session.api import ColumnInfo, Completion, ErrorInfo, Row, StatementReply, StatementRequest
-from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
+from mynode.session.api import (
+    ColumnInfo,
+    Completion,
+    ErrorInfo,
+    Row,
+    StatementReply,
+    StatementRequest,
+    TransactionStatus,
+)
+from mynode.session.effects import Backoff, Emit, OpenFreshView, OpenView, Pause
+from mynode.session.steps import Steps, decode_result, open_view, propose
+from mynode.session.transaction_block import TransactionBlock
+from mynode.sql import ast
 from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
 from mynode.sql.executor.context import ExecutionContext
 
-T = TypeVar("T")
-Steps: TypeAlias = Generator[SessionEffect, Answer, T]
+_COMMIT: Final = Completion("COMMIT", -1)
+_RUN_AGAIN: Final = "Run the whole transaction again: it may succeed then."
 
 
 class Session:
@@ -48,7 +74,8 @@ class Session:
         now: the wall clock, for `now()`; read once a statement, before anything is proposed.
         random: for `random()` and generated keys, likewise.
 
-    Invariants: one statement at a time; each statement emits exactly one final reply.
+    Invariants: one statement at a time; each statement emits exactly one final reply; in a transaction block that has
+    failed no statement runs until a rollback.
     """
 
     def __init__(
@@ -58,29 +85,218 @@ class Session:
         self._engine = engine
         self._now = now
         self._random = random
+        self._block: TransactionBlock | None = None
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        return TransactionStatus.IDLE if self._block is None else self._block.status
+
+    @property
+    def can_time_out(self) -> bool:
+        """Whether `time_out_transaction` would let go of anything."""
+        return self._block is not None and self._block.can_time_out
+
+    def time_out_transaction(self) -> None:
+        """Between two statements: the client left a transaction open for too long, and is told so when it returns."""
+        if self._block is not None:
+            self._block.time_out()
 
     def execute(self, request: StatementRequest) -> Steps[None]:
         """The steps of one statement. An error thrown in at a step becomes the statement's final reply."""
+        was_in_block = self._block is not None
         try:
             parsed = self._engine.parse(request.sql)
-            if parsed.is_transaction_control:
-                raise FeatureNotSupportedError(
-                    "explicit transactions are not supported yet",
-                    hint="Each statement commits by itself; leave BEGIN, COMMIT and ROLLBACK out.",
-                )
-            if parsed.is_read_only:
-                yield from self._read(request, parsed)
+            if parsed.control is not None:
+                yield from self._control(request, parsed.control)
+            elif self._block is not None:
+                yield from self._in_block(request, parsed, self._block)
+            elif parsed.is_read_only:
+                view = yield from open_view(OpenFreshView())
+                yield from self._read(request, parsed, Transaction(view, record_reads=False), self._now())
             else:
                 yield from self._write(request, parsed)
-        except MyNodeError as error:
-            yield Emit(StatementReply(self._id, request.sequence, None, (), None, ErrorInfo.of(error), request.floor))
+        except BaseException as error:
+            if self._block is not None:
+                self._block.fail()
+            if not isinstance(error, MyNodeError):
+                raise
+            yield self._error(request, error, retryable=error.retryable and not was_in_block)
 
-    # --- reads -------------------------------------------------------------------------------------------------------
+    # --- a statement by itself ---------------------------------------------------------------------------------------
 
-    def _read(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
-        view = yield from _view(OpenFreshView())
-        prepared = self._engine.prepare(parsed, view, request.parameters)
-        run = prepared.run(self._context(request, Transaction(view, record_reads=False)))
+    def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
+        view = yield from open_view(OpenView(request.floor))
+        floor = request.floor
+        if not floor and not request.is_retry:
+            # A client's very first statement: it knows no version yet, and no attempt at it can be in this view.
+            floor = view.version
+        attempt = 1
+        while True:
+            stored = stored_outcome(view, self._id, request.sequence, floor=floor if request.is_retry else None)
+            if stored is not None:
+                yield self._final(request, stored)
+                return
+            transaction = Transaction(view)
+            answer: Completion | SqlError
+            try:
+                answer = yield from self._run(request, parsed, transaction, self._now())
+            except SqlError as error:
+                answer = error
+            if not request.is_retry and (isinstance(answer, SqlError) or not transaction.writes):
+                fresh = yield from open_view(OpenFreshView())
+                if self._still_holds(request, transaction, fresh):
+                    if isinstance(answer, SqlError):
+                        raise answer
+                    yield self._done(request, answer, fresh.version)
+                    return
+                view = fresh
+                continue
+            outcome = yield from propose(self._id, request.sequence, floor, transaction, answer)
+            if isinstance(outcome, Conflicted):
+                attempt += 1
+                yield Backoff(attempt)
+                view = yield from open_view(OpenView(request.floor))
+                continue
+            yield self._final(request, outcome)
+            return
+
+    def _still_holds(self, request: StatementRequest, transaction: Transaction, fresh: ReadView) -> bool:
+        """Whether what the transaction read, and the absence of its outcome, are the same in the fresh view."""
+        if fresh.version == transaction.view.version:
+            return True
+        return (
+            conflict(fresh.tree, transaction.view.version, transaction.reads) is None
+            and stored_outcome(fresh, self._id, request.sequence) is None
+        )
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def _in_block(self, request: StatementRequest, parsed: ParsedStatement, block: TransactionBlock) -> Steps[None]:
+        block.check_usable()
+        block.check_may_run(parsed)
+        transaction = yield from self._opened(block)
+        if parsed.is_read_only:
+            yield from self._read(request, parsed, transaction, block.now)
+        else:
+            completion = yield from self._run(request, parsed, transaction, block.now)
+            yield self._done(request, completion, transaction.view.version)
+
+    def _opened(self, block: TransactionBlock) -> Steps[Transaction]:
+        if block.transaction is None:
+            view = yield from open_view(OpenFreshView())
+            return block.open(view)
+        return block.transaction
+
+    def _control(self, request: StatementRequest, control: ast.TransactionControl) -> Steps[None]:
+        """The statements about transactions.
+
+        Two of PostgreSQL's warnings are errors here. BEGIN in a transaction: its author expects to begin something
+        that a COMMIT ends. COMMIT without one: what it was to commit may have been lost with a connection, and a tag
+        COMMIT would say that it is safe. ROLLBACK without one is fine, there is nothing left of any.
+        """
+        match control:
+            case ast.Begin(is_read_only=is_read_only):
+                if self._block is not None:
+                    self._block.check_usable()
+                    raise ActiveTransactionError("there is already a transaction in progress")
+                self._block = TransactionBlock(is_read_only=is_read_only, now=self._now())
+                yield self._done(request, Completion("BEGIN", -1), request.floor)
+            case ast.Commit():
+                yield from self._commit(request)
+            case ast.Rollback():
+                self._block = None
+                yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+            case ast.Savepoint(name=name):
+                block = self._block_for("SAVEPOINT")
+                block.check_usable()
+                yield from self._opened(block)
+                block.savepoint(name)
+                yield self._done(request, Completion("SAVEPOINT", -1), request.floor)
+            case ast.RollbackTo(name=name):
+                self._block_for("ROLLBACK TO SAVEPOINT").rollback_to(name)
+                yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+            case ast.Release(name=name):
+                block = self._block_for("RELEASE SAVEPOINT")
+                block.check_usable()
+                block.release(name)
+                yield self._done(request, Completion("RELEASE", -1), request.floor)
+            case _:
+                assert_never(control)
+
+    def _block_for(self, command: str) -> TransactionBlock:
+        if self._block is None:
+            raise NoActiveTransactionError(f"{command} can only be used in transaction blocks")
+        return self._block
+
+    def _commit(self, request: StatementRequest) -> Steps[None]:
+        """Ends the transaction, whatever comes of it: after any error but 40003 (outcome unknown) it is rolled back."""
+        block, self._block = self._block, None
+        if block is None:
+            if not request.is_retry:
+                raise NoActiveTransactionError(
+                    "there is no transaction in progress", hint="BEGIN starts one; it may have been lost since."
+                )
+            yield from self._settle_commit(request)
+            return
+        if block.status is TransactionStatus.FAILED:
+            block.check_not_timed_out()
+            yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+            return
+        transaction = block.transaction
+        if transaction is None or not transaction.writes:
+            yield self._done(request, _COMMIT, request.floor if transaction is None else transaction.view.version)
+            return
+        # No attempt at this COMMIT is older than the view: the statement that opened the view was answered before.
+        floor = max(request.floor, transaction.view.version)
+        outcome = yield from propose(self._id, request.sequence, floor, transaction, _COMMIT)
+        if isinstance(outcome, Conflicted):
+            why = "a concurrent change" if outcome.key else "its age: too much has happened since it began"
+            raise SerializationFailureError(f"could not serialize the transaction due to {why}", hint=_RUN_AGAIN)
+        yield self._final(request, outcome)
+
+    def _settle_commit(self, request: StatementRequest) -> Steps[None]:
+        """Decide what became of a COMMIT whose answer was lost with the node, or the connection, of its transaction.
+
+        What the transaction wrote died with its session: it cannot be proposed again. But the COMMIT's own entry may
+        still be on its way, held by a paused node, in the log of a leader without a quorum, or in the retries of a
+        follower. "Not in the outcome table" is therefore no answer: the entry may be applied a second later, and a
+        client that was told to run its transaction again would have it twice. Waiting does not help either, there is
+        no time after which an entry cannot come.
+
+        So the retry puts an entry of its own in the log, with the same session and sequence, which writes nothing and
+        has "rolled back" as its result. The outcome table lets only the first of the two be applied, and the log
+        decides, once and alike on all nodes, which that is:
+
+        - The COMMIT's entry comes first: this one meets its outcome and returns it. The transaction is committed.
+        - This one comes first: "rolled back" is the stored outcome, and the COMMIT's entry, should it ever come, meets
+          it and writes nothing. The client may run the transaction again at once.
+        - This one is not confirmed in time: unknown still (40003), and the same question can be asked again anywhere.
+        """
+        view = yield from open_view(OpenView(request.floor))
+        lost = SerializationFailureError(
+            "the transaction was rolled back: the node that held it was lost before COMMIT", hint=_RUN_AGAIN
+        )
+        attempt = 1
+        while True:
+            outcome = stored_outcome(view, self._id, request.sequence, floor=request.floor) or (
+                yield from propose(self._id, request.sequence, request.floor, Transaction(view), lost)
+            )
+            if not isinstance(outcome, Conflicted):
+                yield self._final(request, outcome)
+                return
+            attempt += 1  # this node is so far behind that its view is older than what the machine still validates
+            yield Backoff(attempt)
+            view = yield from open_view(OpenView(request.floor))
+
+    # --- running a statement -----------------------------------------------------------------------------------------
+
+    def _read(
+        self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
+    ) -> Steps[None]:
+        """Run a statement that returns rows, and emit them as they come."""
+        prepared = self._engine.prepare(parsed, transaction, request.parameters)
+        run = prepared.run(self._context(request, transaction, now))
+        version = transaction.view.version
         columns: tuple[ColumnInfo, ...] | None = prepared.columns
         held: list[Row] = []
         while True:
@@ -93,54 +309,18 @@ class Session:
                 yield Pause()
                 continue
             if held:
-                yield Emit(StatementReply(self._id, request.sequence, columns, held, None, None, view.version))
+                yield Emit(StatementReply(self._id, request.sequence, columns, held, None, None, version))
                 columns = None
             held = batch
-        yield Emit(StatementReply(self._id, request.sequence, columns, held, completion, None, view.version))
+        status = self.transaction_status
+        yield Emit(StatementReply(self._id, request.sequence, columns, held, completion, None, version, status))
 
-    # --- writes ------------------------------------------------------------------------------------------------------
-
-    def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
-        view = yield from _view(OpenView(request.floor))
-        floor = request.floor
-        if not floor and not request.is_retry:
-            # A client's very first statement: it knows no version yet, and no attempt at it can be in this view.
-            floor = view.version
-        attempt = 1
-        while True:
-            stored = stored_outcome(view, self._id, request.sequence, floor=floor if request.is_retry else None)
-            if stored is not None:
-                yield self._final(request, stored)
-                return
-            transaction = Transaction(view)
-            completion: Completion | None = None
-            failure: SqlError | None = None
-            try:
-                completion = yield from self._run(request, parsed, transaction)
-            except SqlError as error:
-                failure = error
-            if not request.is_retry and (failure is not None or not transaction.writes):
-                fresh = yield from _view(OpenFreshView())
-                if self._still_holds(request, transaction, fresh):
-                    if failure is not None:
-                        raise failure
-                    yield Emit(StatementReply(self._id, request.sequence, None, (), completion, None, fresh.version))
-                    return
-                view = fresh
-                continue
-            answer = failure if failure is not None else completion
-            outcome = yield from _outcome(self._proposal(request, floor, transaction, answer))
-            if isinstance(outcome, Conflicted):
-                attempt += 1
-                yield Backoff(attempt)
-                view = yield from _view(OpenView(request.floor))
-                continue
-            yield self._final(request, outcome)
-            return
-
-    def _run(self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction) -> Steps[Completion]:
+    def _run(
+        self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
+    ) -> Steps[Completion]:
+        """Run a statement that returns no rows."""
         prepared: PreparedStatement = self._engine.prepare(parsed, transaction, request.parameters)
-        run = prepared.run(self._context(request, transaction))
+        run = prepared.run(self._context(request, transaction, now))
         while True:
             try:
                 batch = next(run)
@@ -150,81 +330,26 @@ class Session:
             invariant(not batch, "a write returns no rows")
             yield Pause()
 
-    def _still_holds(self, request: StatementRequest, transaction: Transaction, fresh: ReadView) -> bool:
-        """Whether what the transaction read, and the absence of its outcome, are the same in the fresh view."""
-        if fresh.version == transaction.view.version:
-            return True
-        return (
-            conflict(fresh.tree, transaction.view.version, transaction.reads) is None
-            and stored_outcome(fresh, self._id, request.sequence) is None
-        )
+    def _context(self, request: StatementRequest, transaction: Transaction, now: datetime) -> ExecutionContext:
+        return ExecutionContext(transaction=transaction, parameters=request.parameters, now=now, random=self._random)
 
-    def _proposal(
-        self,
-        request: StatementRequest,
-        floor: Version,
-        transaction: Transaction,
-        answer: Completion | SqlError | None,
-    ) -> Propose:
-        """The entry of a statement. One that failed writes nothing but its error into the outcome table."""
-        failed = isinstance(answer, SqlError)
-        return Propose(
-            TransactionCommand(
-                session=self._id,
-                sequence=request.sequence,
-                floor=floor,
-                view=transaction.view.version,
-                reads=transaction.reads,
-                writes=() if failed else transaction.writes.in_order(),
-                result=_encode_result(answer),
-            )
-        )
+    # --- the final reply ---------------------------------------------------------------------------------------------
 
     def _final(self, request: StatementRequest, outcome: Committed | Refused) -> Emit:
+        """The reply that an outcome is; raises the error that it is."""
         if isinstance(outcome, Refused):
             raise outcome.to_error()
-        completion = _decode_result(outcome.result)
+        completion = decode_result(outcome.result)
         if isinstance(completion, MyNodeError):
             raise completion
-        return Emit(StatementReply(self._id, request.sequence, None, (), completion, None, outcome.version))
+        return self._done(request, completion, outcome.version)
 
-    def _context(self, request: StatementRequest, transaction: Transaction) -> ExecutionContext:
-        return ExecutionContext(
-            transaction=transaction, parameters=request.parameters, now=self._now(), random=self._random
-        )
+    def _done(self, request: StatementRequest, completion: Completion, version: Version) -> Emit:
+        status = self.transaction_status
+        return Emit(StatementReply(self._id, request.sequence, None, (), completion, None, version, status))
 
-
-def _view(effect: OpenView | OpenFreshView) -> Steps[ReadView]:
-    answer = yield effect
-    if not isinstance(answer, ReadView):
-        raise AssertionError(f"{effect} was answered with {answer}")
-    return answer
-
-
-def _outcome(effect: Propose) -> Steps[Outcome]:
-    answer = yield effect
-    if not isinstance(answer, Committed | Conflicted | Refused):
-        raise AssertionError(f"a proposal was answered with {answer}")
-    return answer
-
-
-def _encode_result(answer: Completion | SqlError | None) -> bytes:
-    """msgpack [tag, rows affected], or [sqlstate, message, position, hint, detail] of an error."""
-    match answer:
-        case Completion(tag, rows_affected):
-            encoded: bytes = msgpack.packb((tag, rows_affected))
-        case SqlError():
-            encoded = msgpack.packb((answer.sqlstate, answer.message, answer.position, answer.hint, answer.detail))
-        case _:
-            raise AssertionError("a statement ends with a completion or an error")
-    return encoded
-
-
-def _decode_result(result: bytes) -> Completion | MyNodeError:
-    match msgpack.unpackb(result):
-        case [tag, rows_affected]:
-            return Completion(tag, rows_affected)
-        case [sqlstate, message, position, hint, detail]:
-            return error_from_wire(sqlstate, message, position=position, hint=hint, detail=detail)
-        case other:
-            raise AssertionError(f"an outcome of {len(other)} elements")
+    def _error(self, request: StatementRequest, error: MyNodeError, *, retryable: bool) -> Emit:
+        """A statement of a transaction is never worth sending again: the transaction has failed, or is over."""
+        info = ErrorInfo.of(error, retryable=retryable)
+        status = self.transaction_status
+        return Emit(StatementReply(self._id, request.sequence, None, (), None, info, request.floor, status))

@@ -16,6 +16,7 @@ from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.keys import CATALOG_END
 from mynode.relation.rows import TableRows
 from mynode.sql import ast, plan
+from mynode.sql.ast import TransactionControl
 from mynode.sql.executor.build import Builder
 from mynode.sql.executor.context import Execute, Execution
 from mynode.sql.executor.context import ExecutionContext as ExecutionContext
@@ -44,12 +45,12 @@ _READ_ONLY: Final = (ast.Query, ast.Explain)
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """A statement's text and syntax tree."""
+    """A statement's text and syntax tree. `control`: the tree, if the statement is about transactions."""
 
     text: str
     ast: ast.Statement
     is_read_only: bool
-    is_transaction_control: bool
+    control: TransactionControl | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ class SqlEngine:
         found = self._parsed.get(text)
         if found is None:
             tree = parse(text)
-            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), isinstance(tree, ast.TransactionControl))
+            control = tree if isinstance(tree, TransactionControl) else None
+            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), control)
             self._parsed.put(text, found)
         return found
 

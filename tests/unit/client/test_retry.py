@@ -28,7 +28,6 @@ from mynode.client.retry import FIRST_BACKOFF_S, MAX_BACKOFF_S, RetryState
         (NoQuorumError("none"), True, True, False),
         (ShuttingDownError("stops"), True, True, False),
         (NodeBusyError("busy"), True, True, False),
-        (SerializationFailureError("conflict"), True, True, False),
         (OutcomeUnknownError("unknown"), True, True, True),
     ],
 )
@@ -40,11 +39,12 @@ def test_may_be_tried_again(error: MyNodeError, was_sent: bool, is_reply: bool, 
     assert isinstance(state.at_end(is_waiting=False), OutcomeUnknownError) == is_unresolved
 
 
-def test_an_answer_is_final() -> None:
+@pytest.mark.parametrize("answer", [UniqueViolationError("taken"), SerializationFailureError("conflict")])
+def test_an_answer_is_final(answer: MyNodeError) -> None:
     state = RetryState()
     state.failed(ConnectionFailedError("broke"), was_sent=True, is_reply=False)
-    with pytest.raises(UniqueViolationError):
-        state.failed(UniqueViolationError("taken"), was_sent=True, is_reply=True)
+    with pytest.raises(type(answer)):
+        state.failed(answer, was_sent=True, is_reply=True)
 
 
 def test_a_cancelled_attempt_says_nothing_of_an_earlier_one() -> None:

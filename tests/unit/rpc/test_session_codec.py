@@ -32,6 +32,7 @@ from mynode.session.api import (
     SessionRequest,
     StatementReply,
     StatementRequest,
+    TransactionStatus,
     Value,
 )
 
@@ -64,6 +65,7 @@ replies = st.builds(
     st.none()
     | st.builds(ErrorInfo, texts, texts, st.none() | numbers, st.none() | texts, st.none() | texts, st.booleans()),
     numbers,
+    st.none() | st.sampled_from(TransactionStatus),
 )
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), texts, st.binary(max_size=20)),
