@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from mynode.base.errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import parse_expression
 from mynode.sql.parser.names import parse_changed_table, parse_column, parse_columns, parse_table
-from mynode.sql.parser.queries import QUERY_STARTS, parse_insert_values, parse_query
+from mynode.sql.parser.queries import QUERY_STARTS, parse_insert_values, parse_query, parse_select_list
+from mynode.sql.parser.sources import parse_sources
+
+# --- INSERT ---------------------------------------------------------------------------------------------------------
 
 
 def parse_insert(cursor: Cursor) -> ast.Insert:
-    """`INSERT INTO table [AS alias] [(columns)] VALUES ... | SELECT ...`."""
+    """`INSERT INTO table [AS alias] [(columns)] source [ON CONFLICT ...] [RETURNING ...]`."""
     position = cursor.advance().position
     cursor.expect("INTO")
     name = parse_table(cursor)
@@ -18,33 +22,82 @@ def parse_insert(cursor: Cursor) -> ast.Insert:
     columns = None
     if cursor.symbol == "(" and cursor.following.symbol not in QUERY_STARTS - {"VALUES"}:
         columns = parse_columns(cursor)
+    if cursor.symbol == "OVERRIDING":
+        raise cursor.unsupported("OVERRIDING is")
     source = _parse_insert_source(cursor)
-    if cursor.symbol == "ON":
-        raise cursor.unsupported("ON CONFLICT is")
-    _refuse_returning(cursor)
+    conflict_position = cursor.token.position
+    on_conflict = _parse_on_conflict(cursor, conflict_position) if cursor.accept_words("ON", "CONFLICT") else None
     table = ast.NamedTable(name, alias, (), name.position)
-    return ast.Insert(table, columns, source, None, (), (), position)
+    return ast.Insert(table, columns, source, on_conflict, _parse_returning(cursor), (), position)
 
 
-def _parse_insert_source(cursor: Cursor) -> ast.Values | ast.Query:
-    if cursor.symbol == "DEFAULT" and cursor.following.symbol == "VALUES":
-        raise cursor.unsupported("DEFAULT VALUES is")
+def _parse_insert_source(cursor: Cursor) -> ast.Values | ast.Query | ast.DefaultValues:
+    position = cursor.token.position
+    if cursor.accept_words("DEFAULT", "VALUES"):
+        return ast.DefaultValues(position)
     return parse_insert_values(cursor) if cursor.symbol == "VALUES" else parse_query(cursor)
 
 
+def _parse_on_conflict(cursor: Cursor, position: int) -> ast.OnConflict:
+    """`[(columns) | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET ...`."""
+    columns: tuple[ast.Identifier, ...] = ()
+    constraint = None
+    if cursor.symbol == "(":
+        columns = parse_columns(cursor)
+        if cursor.symbol == "WHERE":
+            raise cursor.unsupported("a condition of ON CONFLICT's columns is")
+    elif cursor.accept_words("ON", "CONSTRAINT"):
+        name = cursor.name("a constraint name")
+        constraint = ast.Identifier(name.value, name.position)
+    cursor.expect("DO")
+    action_position = cursor.token.position
+    if cursor.accept("NOTHING"):
+        return ast.OnConflict(columns, constraint, None, position)
+    cursor.expect("UPDATE")
+    if not columns and constraint is None:
+        raise SqlSyntaxError(
+            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+            position=action_position,
+            hint="For example, ON CONFLICT (column_name).",
+        )
+    assignments = _parse_set(cursor)
+    update = ast.ConflictUpdate(assignments, _parse_where(cursor), action_position)
+    return ast.OnConflict(columns, constraint, update, position)
+
+
+# --- UPDATE and DELETE ----------------------------------------------------------------------------------------------
+
+
 def parse_update(cursor: Cursor) -> ast.Update:
-    """`UPDATE table [[AS] alias] SET column = value, ... [WHERE ...]`."""
+    """`UPDATE table [[AS] alias] SET column = value, ... [FROM ...] [WHERE ...] [RETURNING ...]`."""
     position = cursor.advance().position
     table = parse_changed_table(cursor)
+    assignments = _parse_set(cursor)
+    sources = parse_sources(cursor) if cursor.accept("FROM") else ()
+    where = _parse_where(cursor)
+    return ast.Update(table, assignments, sources, where, _parse_returning(cursor), (), position)
+
+
+def parse_delete(cursor: Cursor) -> ast.Delete:
+    """`DELETE FROM table [[AS] alias] [USING ...] [WHERE ...] [RETURNING ...]`."""
+    position = cursor.advance().position
+    cursor.expect("FROM")
+    table = parse_changed_table(cursor)
+    sources = parse_sources(cursor) if cursor.accept("USING") else ()
+    where = _parse_where(cursor)
+    return ast.Delete(table, sources, where, _parse_returning(cursor), (), position)
+
+
+# --- shared parts ---------------------------------------------------------------------------------------------------
+
+
+def _parse_set(cursor: Cursor) -> tuple[ast.Assignment, ...]:
+    """`SET column = value, ...`."""
     cursor.expect("SET")
     assignments = [_parse_assignment(cursor)]
     while cursor.accept(","):
         assignments.append(_parse_assignment(cursor))
-    if cursor.symbol == "FROM":
-        raise cursor.unsupported("UPDATE ... FROM is")
-    where = parse_expression(cursor) if cursor.accept("WHERE") else None
-    _refuse_returning(cursor)
-    return ast.Update(table, tuple(assignments), (), where, (), (), position)
+    return tuple(assignments)
 
 
 def _parse_assignment(cursor: Cursor) -> ast.Assignment:
@@ -59,18 +112,9 @@ def _parse_assignment(cursor: Cursor) -> ast.Assignment:
     return ast.Assignment(column, parse_expression(cursor))
 
 
-def parse_delete(cursor: Cursor) -> ast.Delete:
-    """`DELETE FROM table [[AS] alias] [WHERE ...]`."""
-    position = cursor.advance().position
-    cursor.expect("FROM")
-    table = parse_changed_table(cursor)
-    if cursor.symbol == "USING":
-        raise cursor.unsupported("DELETE ... USING is")
-    where = parse_expression(cursor) if cursor.accept("WHERE") else None
-    _refuse_returning(cursor)
-    return ast.Delete(table, (), where, (), (), position)
+def _parse_where(cursor: Cursor) -> ast.Expression | None:
+    return parse_expression(cursor) if cursor.accept("WHERE") else None
 
 
-def _refuse_returning(cursor: Cursor) -> None:
-    if cursor.symbol == "RETURNING":
-        raise cursor.unsupported("RETURNING is")
+def _parse_returning(cursor: Cursor) -> tuple[ast.SelectItem, ...]:
+    return parse_select_list(cursor) if cursor.accept("RETURNING") else ()
