@@ -203,9 +203,12 @@ class Binder:
         compared = [
             self._compared("=", operand, item, source.position) for item, source in zip(items, node.items, strict=True)
         ]
-        same_type = {left.type for left, _, _ in compared} == {compared[0][0].type}
-        if same_type and compared[0][0].type is not FLOAT:
-            test: Expression = InList(compared[0][0], tuple(right for _, right, _ in compared))
+        common, right_sides = compared[0][0].type, tuple(right for _, right, _ in compared)
+        as_python = common is not FLOAT or all(
+            isinstance(one, Constant) and one.value == one.value for one in right_sides
+        )
+        if as_python and all(left.type is common for left, _, _ in compared):
+            test: Expression = InList(compared[0][0], right_sides)
         else:
             tests = tuple(Call(equal, (left, right)) for left, right, equal in compared)
             test = Or(tests) if len(tests) > 1 else tests[0]

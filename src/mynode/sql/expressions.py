@@ -130,7 +130,7 @@ class IsDistinct:
 
 @dataclass(frozen=True, slots=True)
 class InList:
-    """`operand IN (items)`; all are of one type, whose equality is Python's (so not FLOAT, for NaN)."""
+    """`operand IN (items)`; all are of one type, and equality is Python's, so no item can be NaN."""
 
     operand: Expression
     items: tuple[Expression, ...]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from mynode.base.errors import AmbiguousFunctionError, UndefinedFunctionError
@@ -33,17 +34,14 @@ def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
 _ALL: Final = (*ARITHMETIC, *COMPARISONS, *STRINGS, *SYSTEM)
 _OPERATORS: Final = _by_name(function for function in _ALL if function.is_operator)
 _FUNCTIONS: Final = _by_name(function for function in _ALL if not function.is_operator)
+_CACHED_CHOICES: Final = 4_096
+
 _AGGREGATE_NAMES: Final = frozenset(aggregate.name for aggregate in AGGREGATES)
 
 
 def resolve_operator(symbol: str, types: Sequence[SqlType], position: int) -> Function:
     """The operator for one or two operand types. Raises `UndefinedFunctionError` or `AmbiguousFunctionError`."""
-    if len(types) == 2 and types.count(UNKNOWN) == 1:
-        known = types[0] if types[1] is UNKNOWN else types[1]
-        assumed = _choose(_OPERATORS[symbol], (known, known))
-        if assumed:
-            return assumed[0]
-    chosen = _choose(_OPERATORS[symbol], types)
+    chosen = _operators_for(symbol, tuple(types))
     if len(chosen) == 1:
         return chosen[0]
     operands = f"{types[0]} {symbol} {types[1]}" if len(types) == 2 else f"{symbol} {types[0]}"
@@ -65,7 +63,7 @@ def resolve_function(name: str, types: Sequence[SqlType], position: int, *, pref
 
     Raises `UndefinedFunctionError` or `AmbiguousFunctionError`.
     """
-    chosen = _choose(_FUNCTIONS.get(name, ()), types)
+    chosen = _functions_for(name, tuple(types))
     if len(chosen) > 1 and prefer_float:
         chosen = [function for function in chosen if set(function.parameters) == {FLOAT}]
     if len(chosen) == 1:
@@ -96,6 +94,23 @@ def resolve_aggregate(name: str, argument: SqlType | None, position: int) -> Agg
                 return aggregate
     call = f"{name}({'*' if argument is None else argument})"
     raise UndefinedFunctionError(f"function {call} does not exist", position=position, hint=_hint(name))
+
+
+@lru_cache(_CACHED_CHOICES)
+def _operators_for(symbol: str, types: tuple[SqlType, ...]) -> list[Function]:
+    """The best operators; the list is shared, not to be changed."""
+    if len(types) == 2 and types.count(UNKNOWN) == 1:
+        known = types[0] if types[1] is UNKNOWN else types[1]
+        assumed = _choose(_OPERATORS[symbol], (known, known))
+        if assumed:
+            return assumed[:1]
+    return _choose(_OPERATORS[symbol], types)
+
+
+@lru_cache(_CACHED_CHOICES)
+def _functions_for(name: str, types: tuple[SqlType, ...]) -> list[Function]:
+    """The best functions; the list is shared, not to be changed."""
+    return _choose(_FUNCTIONS.get(name, ()), types)
 
 
 def _choose(candidates: Iterable[Function], types: Sequence[SqlType]) -> list[Function]:

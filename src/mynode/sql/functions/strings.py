@@ -28,20 +28,32 @@ def ilike(text: str, pattern: str, escape: str) -> bool:
 def _like_pattern(pattern: str, escape: str, case_insensitive: bool) -> re.Pattern[str]:
     if len(escape) > 1:
         raise InvalidEscapeSequenceError("invalid escape string", hint="Escape string must be empty or one character.")
-    parts: list[str] = []
+    segments: list[list[str]] = [[]]
     characters = iter(pattern)
     for character in characters:
         if character == escape:
             escaped = next(characters, None)
             if escaped is None:
                 raise InvalidEscapeSequenceError("LIKE pattern must not end with escape character")
-            parts.append(re.escape(escaped))
+            segments[-1].append(re.escape(escaped))
         elif character == "%":
-            if parts[-1:] != [".*?"]:
-                parts.append(".*?")
+            segments.append([])
         else:
-            parts.append("." if character == "_" else re.escape(character))
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if case_insensitive else 0))
+            segments[-1].append("." if character == "_" else re.escape(character))
+    flags = re.DOTALL | (re.IGNORECASE if case_insensitive else 0)
+    return re.compile(_joined(["".join(segment) for segment in segments]), flags)
+
+
+def _joined(segments: list[str]) -> str:
+    """One expression for segments with `%` between them.
+
+    What lies between the first and the last takes the first place it fits, for good (an atomic group): no later place
+    could help, and going back to try them takes time that grows with the text's length to the power of the segments.
+    """
+    if len(segments) == 1:
+        return segments[0]
+    middle = "".join(f"(?>.*?{segment})" for segment in segments[1:-1] if segment)
+    return f"{segments[0]}{middle}.*{segments[-1]}"
 
 
 def substring_from(text: str, start: int) -> str:
@@ -55,10 +67,24 @@ def substring(text: str, start: int, length: int) -> str:
     return text[max(start - 1, 0) : max(start - 1 + length, 0)]
 
 
+def concatenate(left: str, right: str) -> str:
+    return left + right if len(left) + len(right) <= MAX_ROW_BYTES else text_too_long()
+
+
+def text_too_long() -> str:
+    """No text is longer than a row may be, so that a statement cannot fill the memory. Raises always."""
+    raise ProgramLimitExceededError("requested length too large")
+
+
 def repeat(text: str, times: int) -> str:
-    if times > 0 and len(text) * times > MAX_ROW_BYTES:
-        raise ProgramLimitExceededError("requested length too large")
-    return text * times
+    return text * times if len(text) * times <= MAX_ROW_BYTES else text_too_long()
+
+
+def replace(text: str, old: str, new: str) -> str:
+    if not old:
+        return text
+    grown = len(text) + text.count(old) * (len(new) - len(old))
+    return text.replace(old, new) if grown <= MAX_ROW_BYTES else text_too_long()
 
 
 def left(text: str, length: int) -> str:
@@ -72,7 +98,7 @@ def right(text: str, length: int) -> str:
 
 
 STRINGS: Final = (
-    Function("||", (TEXT, TEXT), TEXT, str.__add__, "({0} + {1})", is_operator=True),
+    Function("||", (TEXT, TEXT), TEXT, concatenate, is_operator=True),
     Function("like", (TEXT, TEXT, TEXT), BOOLEAN, like),
     Function("ilike", (TEXT, TEXT, TEXT), BOOLEAN, ilike),
     Function("length", (TEXT,), INTEGER, len, "len({0})"),
@@ -89,7 +115,7 @@ STRINGS: Final = (
     Function("btrim", (TEXT,), TEXT, lambda text: text.strip(" ")),
     Function("ltrim", (TEXT,), TEXT, lambda text: text.lstrip(" ")),
     Function("rtrim", (TEXT,), TEXT, lambda text: text.rstrip(" ")),
-    Function("replace", (TEXT, TEXT, TEXT), TEXT, lambda text, old, new: text.replace(old, new) if old else text),
+    Function("replace", (TEXT, TEXT, TEXT), TEXT, replace),
     Function("repeat", (TEXT, INTEGER), TEXT, repeat),
     Function("reverse", (TEXT,), TEXT, lambda text: text[::-1]),
     Function("strpos", (TEXT, TEXT), INTEGER, lambda text, part: text.find(part) + 1),

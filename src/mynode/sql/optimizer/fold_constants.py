@@ -14,10 +14,14 @@ from mynode.values.types import BOOLEAN
 
 
 def fold_constants(node: plan.QueryNode) -> plan.QueryNode:
-    folded = change_expressions(node, lambda expression: rewrite(expression, _fold))
+    folded = change_expressions(node, _folded)
     if isinstance(folded, plan.Filter) and isinstance(folded.condition, Constant):
         return folded.input if folded.condition.value is True else plan.ValueRows((), folded.columns)
     return folded
+
+
+def _folded(expression: Expression) -> Expression:
+    return expression if isinstance(expression, Constant) else rewrite(expression, _fold)
 
 
 def _fold(expression: Expression) -> Expression | None:

@@ -19,6 +19,7 @@ from mynode.sql.expressions import (
     Call,
     CaseValue,
     ColumnValue,
+    Constant,
     Expression,
     InList,
     PlanColumn,
@@ -76,6 +77,8 @@ def _conditions(expression: Expression) -> Iterator[_Condition]:
 
 
 def _needs_no_row(expression: Expression) -> bool:
+    if isinstance(expression, Constant):
+        return True
     rows = (ColumnValue, CaseValue, AggregateCall)
     return not is_volatile(expression) and not any(isinstance(node, rows) for node in walk(expression))
 
