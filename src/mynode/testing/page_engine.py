@@ -1,4 +1,4 @@
-"""A seeded workload for the page engine: edits with checkpoints among them, and a dict that knows what must be there."""
+"""A seeded workload for the page engine: edits with checkpoints among them, and a dict of what must be there."""
 
 from __future__ import annotations
 
