@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -28,7 +29,15 @@ def _sum_integers(total: int | None, values: Sequence[int]) -> int | None:
 
 
 def _sum_floats(total: float | None, values: Sequence[float]) -> float | None:
-    return (total or 0.0) + sum(values) if values else total
+    return _plus(total or 0.0, values) if values else total
+
+
+def _plus(total: float, values: Sequence[float]) -> float:
+    """The sum of all; raises `NumericOutOfRangeError` if it is infinite and no part of it is."""
+    grown = total + sum(values)
+    if math.isinf(grown) and not math.isinf(total) and not any(map(math.isinf, values)):
+        raise NumericOutOfRangeError("value out of range: overflow")
+    return grown
 
 
 def _finish_integers(total: int | None) -> int | None:
@@ -36,7 +45,7 @@ def _finish_integers(total: int | None) -> int | None:
 
 
 def _add_to_mean(mean: _Mean, values: Sequence[float]) -> _Mean:
-    return mean[0] + sum(values), mean[1] + len(values)
+    return _plus(mean[0], values), mean[1] + len(values)
 
 
 def _finish_mean(mean: _Mean) -> float | None:
