@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import trio
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived
 
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError, InvariantViolation, ProgramLimitExceededError
@@ -16,7 +21,8 @@ from mynode.rpc.call import open_call
 from mynode.rpc.channel import GrpcTransport
 from mynode.rpc.generated.mynode.v1 import SessionFrame
 from mynode.rpc.methods import SESSION
-from mynode.session.api import StatementReply, StatementRequest, Value
+from mynode.rpc.session_codec import encode_reply, pack_batches
+from mynode.session.api import Completion, StatementReply, StatementRequest, Value
 from mynode.testing.grpc import serving
 from mynode.testing.ports import STATUS, ScriptedNode
 
@@ -166,3 +172,39 @@ async def test_a_waiting_connect_can_be_cancelled(side: Side) -> None:
         with trio.move_on_after(0.05) as scope:
             await silent.connect()
     assert scope.cancelled_caught
+
+
+async def test_replies_that_come_with_the_goodbye_are_still_read(side: Side) -> None:
+    """A stopping node sends its last reply, the call's status, a reset and GOAWAY at once; they may arrive as one."""
+    reply = StatementReply(SESSION_ID, 1, None, (), Completion("LAST 1", 1), None, 7)
+    [batch] = pack_batches([encode_reply(reply)])
+    message = SessionFrame(batch=batch).SerializeToString()
+
+    async def answer(stream: trio.SocketStream) -> None:
+        http2 = H2Connection(H2Configuration(client_side=False))
+        http2.initiate_connection()
+        async with stream:
+            await stream.send_all(http2.data_to_send())
+            while True:
+                for event in http2.receive_data(await stream.receive_some()):
+                    if isinstance(event, RequestReceived):
+                        http2.send_headers(1, [(":status", "200"), ("content-type", "application/grpc+proto")])
+                    elif isinstance(event, DataReceived):
+                        http2.send_data(1, struct.pack(">?I", False, len(message)) + message)
+                        trailers = [("grpc-status", "14"), ("grpc-message", "the node is stopping")]
+                        http2.send_headers(1, trailers, end_stream=True)
+                        http2.reset_stream(1)
+                        http2.close_connection()
+                        await stream.send_all(http2.data_to_send())
+                        return
+                await stream.send_all(http2.data_to_send())
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+        stream = await GrpcTransport(Address("127.0.0.1", listener.socket.getsockname()[1])).connect()
+        await stream.send([statement("LAST")])
+        assert await stream.receive() == [reply]
+        with pytest.raises(ConnectionFailedError, match="the node is stopping"):
+            await stream.receive()
+        await stream.close()
+        nursery.cancel_scope.cancel()

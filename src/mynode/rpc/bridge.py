@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
+import grpclib.utils
 import structlog
 import trio
 import trio_asyncio
@@ -30,6 +31,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger(__name__)
+
+# trio-asyncio puts its own `current_task` into asyncio, which from Python 3.12 on is the only one that knows its loop;
+# grpclib keeps the one that it found when it was imported, perhaps before.
+grpclib.utils._current_task = asyncio.current_task
 
 
 @asynccontextmanager

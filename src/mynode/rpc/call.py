@@ -59,7 +59,7 @@ class StreamCall(Generic[Request, Response]):
     async def hold(self, hello: Request | None) -> None:
         """asyncio's side: the call from its beginning, with `hello` as the first message, to its end."""
         method = self._method
-        error = ConnectionFailedError(f"{self._address} ended the stream")
+        error = ConnectionFailedError(f"{self._address}: the stream was closed")
         try:
             async with self._channel.request(
                 method.route, method.cardinality, method.request, method.response
@@ -70,15 +70,19 @@ class StreamCall(Generic[Request, Response]):
                 await stream.recv_initial_metadata()
                 self._stream = stream
                 self._accepted.set()
-                while (message := await stream.recv_message()) is not None:
-                    await self._received.put(message)
-                await stream.end()
+                await self._receive_all(stream)
         except GRPCError as failure:
             error = ConnectionFailedError(f"{self._address}: {failure.message or failure.status.name}")
         except (OSError, StreamTerminatedError, H2Error) as failure:
             error = ConnectionFailedError(f"{self._address}: {failure}")
         finally:
             self._end(error)
+
+    async def _receive_all(self, stream: Stream[Request, Response]) -> None:
+        while (message := await stream.recv_message()) is not None:
+            await self._received.put(message)
+        # On its way out of the call, grpclib makes of this what the trailers say, if there are any.
+        raise StreamTerminatedError("the stream ended")
 
     def _end(self, error: ConnectionFailedError) -> None:
         if self._error is None:

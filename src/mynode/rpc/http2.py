@@ -55,7 +55,15 @@ CONFIGURATION: Final = Configuration(
 
 
 class BoundedStream(Stream):
-    """A stream that refuses a message by the length it announces, before any of it is kept."""
+    """A stream that refuses a message by the length it announces, before any of it is kept, and, at a client, still
+    gives out what had arrived when it was reset: a stopping node sends its last replies and its goodbye at once.
+    """
+
+    def __terminated__(self, reason: str) -> None:
+        if self.headers is None:
+            super().__terminated__(reason)
+        else:
+            self.buffer.eof()
 
     async def recv_data(self, size: int) -> bytes:
         if size > MAX_REQUEST_FRAME_BYTES:
@@ -90,9 +98,12 @@ class TolerantProcessor(EventsProcessor):
         return lambda: self._release(stream_id)
 
     def process_stream_reset(self, event: StreamReset) -> None:
+        stream = self.streams.get(event.stream_id)
         super().process_stream_reset(event)
-        # The handler releases its stream when it ends, but one that is cancelled before it began never does.
-        self._release(event.stream_id)
+        # A handler releases its stream when it ends, but one that is cancelled before it began never does. A client
+        # still reads what had arrived, and releases later.
+        if stream is not None and stream.headers is None:
+            self._release(event.stream_id)
 
     def _release(self, stream_id: int) -> None:
         release = self._releases.pop(stream_id, None)
