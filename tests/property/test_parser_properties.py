@@ -31,6 +31,17 @@ STATEMENTS = [
     "INSERT INTO t AS x (a) SELECT 1 ON CONFLICT (a, b) DO UPDATE SET a = excluded.a, b = DEFAULT WHERE x.a > 1",
     "UPDATE t AS x SET a = u.a FROM u JOIN v USING (k), w WHERE x.a = u.a RETURNING x.*",
     "DELETE FROM t USING u, (SELECT 1) AS v WHERE t.a = u.a RETURNING a, b c",
+    "CREATE TABLE t (a serial UNIQUE, b text DEFAULT 'x' NOT NULL CHECK (b > ''), c int GENERATED ALWAYS AS IDENTITY)",
+    "CREATE TABLE t (a integer REFERENCES u (b) ON DELETE SET NULL, FOREIGN KEY (a) REFERENCES u ON UPDATE NO ACTION)",
+    "ALTER TABLE IF EXISTS t ADD COLUMN a text DEFAULT 1 + 1, DROP CONSTRAINT c CASCADE, ALTER b DROP NOT NULL",
+    "ALTER TABLE t RENAME COLUMN a TO b",
+    "CREATE UNIQUE INDEX IF NOT EXISTS i ON t USING btree (a DESC, b NULLS FIRST)",
+    "CREATE OR REPLACE VIEW v (a) AS SELECT 1 UNION ALL TABLE t",
+    "TRUNCATE TABLE a, b RESTART IDENTITY RESTRICT",
+    "PREPARE p (integer, text) AS SELECT $1, $2 FROM t",
+    "EXECUTE p (1, 'x' || 'y')",
+    "SET LOCAL a.b TO 'x', -1, ON",
+    "EXPLAIN (ANALYZE TRUE) DELETE FROM t",
     "WITH x AS (SELECT 1) DELETE FROM t WHERE a = SOME (SELECT 1 INTERSECT SELECT 2)",
 ]
 WORDS = sorted({word for statement in STATEMENTS for word in re.findall(r"\w+|\S", statement)})

@@ -11,7 +11,7 @@ from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS, MAX_STATEMENT_BYTES
 from mynode.sql import ast
 from mynode.sql.caret import caret
 from mynode.sql.keywords import KEYWORDS, SYMBOLS
-from mynode.sql.parser import parse
+from mynode.sql.parser import parse, parse_stored_expression
 
 
 def expression(text: str) -> ast.Expression:
@@ -101,6 +101,27 @@ def test_nesting_of_queries_is_bounded(nest: Callable[[int], str]) -> None:
         with pytest.raises(StatementTooComplexError) as caught:
             parse(nest(depth))
         assert caught.value.position is not None
+
+
+def test_the_text_of_a_stored_expression_is_read_again() -> None:
+    statement = parse("CREATE TABLE t (a integer DEFAULT -1 + 2 CHECK (a > 0 AND (a < 9 OR a IS NULL)))")
+    assert isinstance(statement, ast.CreateTable)
+    (column,), (check,) = statement.columns, statement.constraints
+    assert isinstance(check, ast.Check)
+    assert column.default is not None
+    for stored, text in ((column.default, "-1 + 2"), (check.condition, "a > 0 AND (a < 9 OR a IS NULL)")):
+        assert stored.text == text
+        assert parse_stored_expression(stored.text) == stored.expression
+    with pytest.raises(SqlSyntaxError):
+        parse_stored_expression("1 2")
+
+
+@pytest.mark.parametrize("before", ["CREATE VIEW v AS ", "PREPARE p AS "])
+def test_the_text_of_a_query_is_read_again(before: str) -> None:
+    statement = parse(f"{before} (SELECT 1 /* one */) UNION TABLE t  ;")
+    assert isinstance(statement, ast.CreateView | ast.Prepare)
+    assert statement.text == "(SELECT 1 /* one */) UNION TABLE t"
+    assert parse(statement.text) == (statement.query if isinstance(statement, ast.CreateView) else statement.statement)
 
 
 def test_a_list_of_tables_is_flat() -> None:

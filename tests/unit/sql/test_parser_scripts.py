@@ -36,7 +36,7 @@ def has_place(block: str, database: SqlDatabase) -> bool:
     """Whether the statement has a plan, or an error that says where it does what is not supported."""
     try:
         parsed = database.engine.parse(block.partition("\n----")[0])
-        if not parsed.is_transaction_control:
+        if parsed.control is None:
             database.engine.prepare(parsed, database.view)
     except SqlError as error:
         return error.position is not None or not isinstance(error, FeatureNotSupportedError)

@@ -9,6 +9,7 @@ from mynode.base.errors import ProgramLimitExceededError, SqlSyntaxError, Statem
 from mynode.base.limits import MAX_STATEMENT_BYTES
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
+from mynode.sql.parser.expressions import parse_expression
 from mynode.sql.parser.queries import parse_query
 from mynode.sql.parser.statements import parse_statement
 from mynode.sql.tokens import END
@@ -41,6 +42,14 @@ def parse(text: str) -> ast.Statement:
     if cursor.symbol != END:
         raise cursor.error(END)
     return statement
+
+
+def parse_stored_expression(text: str) -> ast.Expression:
+    """The expression that a `StoredExpression` of the syntax tree has as its text."""
+    cursor = Cursor(text, parse_query)
+    expression = parse_expression(cursor)
+    cursor.expect(END)
+    return expression
 
 
 def _check_size(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Final, Protocol
 
@@ -51,7 +53,9 @@ class Cursor:
         "_expected",
         "_parameter_style",
         "_parameters",
+        "_parameters_allowed",
         "_previous",
+        "_text",
         "_tokens",
         "depth",
         "following",
@@ -68,8 +72,10 @@ class Cursor:
         self.following: Token = next(self._tokens, self.token)
         self._previous: Token = self.token
         self._expected: list[str] = []
+        self._text = text
         self._parameter_style = ""
         self._parameters = 0
+        self._parameters_allowed = True
         self.query_parser = query_parser
         self.depth = 0
         self.height = 0
@@ -135,7 +141,7 @@ class Cursor:
         self._parameter_style = style
         self._parameters += 1
         digits = token.value.lstrip("0")
-        if style == "$" and not digits:
+        if not self._parameters_allowed or (style == "$" and not digits):
             raise UndefinedParameterError(f"there is no parameter {token.text[:10]}", position=token.position)
         number = self._parameters if style == "?" else int(digits[:6])
         if number > MAX_PARAMETERS:
@@ -143,6 +149,17 @@ class Cursor:
                 f"a statement can have at most {MAX_PARAMETERS:,} parameters", position=token.position
             )
         return number
+
+    @contextmanager
+    def without_parameters(self) -> Iterator[None]:
+        """Refuse parameters in the meantime: in what the schema keeps they would have no values."""
+        self._parameters_allowed = False
+        yield
+        self._parameters_allowed = True
+
+    def text_since(self, position: int) -> str:
+        """The text from `position` to the end of the last token taken."""
+        return self._text[position - 1 : self._previous.position + len(self._previous.text) - 1]
 
     # --- nesting ----------------------------------------------------------------------------------------------------
 

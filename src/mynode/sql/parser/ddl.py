@@ -1,133 +1,126 @@
-"""CREATE TABLE and DROP TABLE."""
+"""CREATE, DROP and TRUNCATE."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mynode.base.errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.names import parse_columns, parse_table, parse_type
+from mynode.sql.parser.names import parse_cascade, parse_column, parse_columns, parse_table, parse_tables
+from mynode.sql.parser.queries import parse_direction, parse_query
+from mynode.sql.parser.tables import parse_create_table
+from mynode.sql.tokens import IDENTIFIER
 
 _LATER_CREATES: Final = {
-    "INDEX": "CREATE INDEX is",
-    "UNIQUE": "CREATE INDEX is",
-    "OR": "CREATE OR REPLACE is",
-    "VIEW": "CREATE VIEW is",
+    "MATERIALIZED": "materialized views are",
+    "RECURSIVE": "recursive views are",
     "TEMP": "temporary tables are",
     "TEMPORARY": "temporary tables are",
     "UNLOGGED": "unlogged tables are",
 }
-_LATER_DROPS: Final = {"INDEX": "DROP INDEX is", "VIEW": "DROP VIEW is"}
-_LATER_CONSTRAINTS: Final = {
-    "CHECK": "CHECK is",
-    "COLLATE": "COLLATE is",
-    "DEFAULT": "DEFAULT is",
-    "FOREIGN": "FOREIGN KEY is",
-    "GENERATED": "GENERATED is",
-    "REFERENCES": "REFERENCES is",
-    "UNIQUE": "UNIQUE is",
-}
+
+# --- CREATE ---------------------------------------------------------------------------------------------------------
 
 
-def parse_create(cursor: Cursor) -> ast.CreateTable:
+def parse_create(cursor: Cursor) -> ast.CreateTable | ast.CreateIndex | ast.CreateView:
     position = cursor.advance().position
     if cursor.symbol in _LATER_CREATES:
         raise cursor.unsupported(_LATER_CREATES[cursor.symbol])
-    cursor.expect("TABLE")
-    return _parse_create_table(cursor, position)
+    if cursor.accept("TABLE"):
+        return parse_create_table(cursor, position)
+    if cursor.accept("VIEW"):
+        return _parse_create_view(cursor, or_replace=False, position=position)
+    if cursor.accept("INDEX"):
+        return _parse_create_index(cursor, unique=False, position=position)
+    if cursor.accept("UNIQUE"):
+        cursor.expect("INDEX")
+        return _parse_create_index(cursor, unique=True, position=position)
+    if cursor.accept_words("OR", "REPLACE"):
+        cursor.expect("VIEW")
+        return _parse_create_view(cursor, or_replace=True, position=position)
+    raise cursor.error()
 
 
-def _parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable:
+def _parse_create_index(cursor: Cursor, *, unique: bool, position: int) -> ast.CreateIndex:
+    """`[IF NOT EXISTS] [name] ON table [USING btree] (column, ...)` after CREATE INDEX."""
+    if cursor.symbol == "CONCURRENTLY":
+        raise cursor.unsupported("CONCURRENTLY is")
     if_not_exists = cursor.accept_words("IF", "NOT", "EXISTS")
+    name = None
+    if if_not_exists or cursor.symbol != "ON":
+        token = cursor.name("an index name")
+        name = ast.Identifier(token.value, token.position)
+    cursor.expect("ON")
     table = parse_table(cursor)
-    if cursor.symbol == "AS":
-        raise cursor.unsupported("CREATE TABLE ... AS is")
-    columns: list[ast.ColumnDefinition] = []
-    constraints: list[ast.TableConstraint] = []
+    if cursor.accept("USING"):
+        if cursor.token.value != "btree":
+            raise cursor.unsupported("a method of indexes other than btree is")
+        cursor.advance()
     cursor.expect("(")
-    if cursor.symbol != ")":
-        _parse_element(cursor, table, columns, constraints)
-        while cursor.accept(","):
-            _parse_element(cursor, table, columns, constraints)
-    cursor.expect(")")
-    if cursor.symbol == "WITH":
-        raise cursor.unsupported("storage parameters are")
-    return ast.CreateTable(table, if_not_exists, tuple(columns), tuple(constraints), position)
-
-
-def _parse_element(
-    cursor: Cursor,
-    table: ast.TableName,
-    columns: list[ast.ColumnDefinition],
-    constraints: list[ast.TableConstraint],
-) -> None:
-    """One column or one constraint of the table, added to its list."""
-    if cursor.symbol == "LIKE":
-        raise cursor.unsupported("LIKE in CREATE TABLE is")
-    if cursor.symbol in ("CONSTRAINT", "PRIMARY") or cursor.symbol in _LATER_CONSTRAINTS:
-        name = _parse_constraint_name(cursor)
-        position = cursor.token.position
-        _refuse_later_constraint(cursor)
-        if not cursor.accept_words("PRIMARY", "KEY"):
-            raise cursor.error()
-        constraints.append(ast.PrimaryKey(name, parse_columns(cursor), position))
-    else:
-        _parse_column(cursor, table, columns, constraints)
-
-
-def _parse_column(
-    cursor: Cursor,
-    table: ast.TableName,
-    columns: list[ast.ColumnDefinition],
-    constraints: list[ast.TableConstraint],
-) -> None:
-    column = cursor.name("a column name")
-    type_name = parse_type(cursor)
-    not_null = nullable = is_key = False
-    while True:
-        name = _parse_constraint_name(cursor)
-        position = cursor.token.position
-        _refuse_later_constraint(cursor)
-        if cursor.accept_words("NOT", "NULL"):
-            not_null = True
-        elif cursor.accept("NULL"):
-            nullable = True
-        elif cursor.accept_words("PRIMARY", "KEY"):
-            is_key = True
-            constraints.append(ast.PrimaryKey(name, (ast.Identifier(column.value, column.position),), position))
-        elif name is None:
-            break
-        else:
-            raise cursor.error()
-        if nullable and (not_null or is_key):
-            raise SqlSyntaxError(
-                f'conflicting NULL/NOT NULL declarations for column "{column.value}" of table "{table.name}"',
-                position=position,
-            )
-    columns.append(ast.ColumnDefinition(column.value, type_name, not_null, None, None, column.position))
-
-
-def _parse_constraint_name(cursor: Cursor) -> str | None:
-    return cursor.name("a constraint name").value if cursor.accept("CONSTRAINT") else None
-
-
-def _refuse_later_constraint(cursor: Cursor) -> None:
-    if cursor.symbol in _LATER_CONSTRAINTS:
-        raise cursor.unsupported(_LATER_CONSTRAINTS[cursor.symbol])
-
-
-def parse_drop(cursor: Cursor) -> ast.DropTable:
-    """`DROP TABLE [IF EXISTS] tables [CASCADE | RESTRICT]`."""
-    position = cursor.advance().position
-    if cursor.symbol in _LATER_DROPS:
-        raise cursor.unsupported(_LATER_DROPS[cursor.symbol])
-    cursor.expect("TABLE")
-    if_exists = cursor.accept_words("IF", "EXISTS")
-    tables = [parse_table(cursor)]
+    columns = [_parse_index_column(cursor)]
     while cursor.accept(","):
-        tables.append(parse_table(cursor))
-    cascade = cursor.accept("CASCADE")
-    if not cascade:
-        cursor.accept("RESTRICT")
-    return ast.DropTable(tuple(tables), if_exists, cascade, position)
+        columns.append(_parse_index_column(cursor))
+    cursor.expect(")")
+    if cursor.symbol in ("NULLS", "WITH", "WHERE") or cursor.token.value in ("include", "tablespace"):
+        raise cursor.unsupported(f"{cursor.token.value.upper()} of an index is")
+    return ast.CreateIndex(name, unique, if_not_exists, table, tuple(columns), position)
+
+
+def _parse_index_column(cursor: Cursor) -> ast.IndexColumn:
+    if cursor.symbol == "(" or cursor.following.symbol == "(":
+        raise cursor.unsupported("indexes on expressions are")
+    column = parse_column(cursor)
+    if cursor.symbol == "COLLATE":
+        raise cursor.unsupported("COLLATE is")
+    if cursor.symbol == IDENTIFIER:
+        raise cursor.unsupported("operator classes are")
+    return ast.IndexColumn(column, *parse_direction(cursor))
+
+
+def _parse_create_view(cursor: Cursor, *, or_replace: bool, position: int) -> ast.CreateView:
+    """`view [(columns)] AS query` after CREATE VIEW."""
+    view = parse_table(cursor)
+    columns = parse_columns(cursor) if cursor.symbol == "(" else ()
+    if cursor.symbol == "WITH":
+        raise cursor.unsupported("options of views are")
+    cursor.expect("AS")
+    start = cursor.token.position
+    with cursor.without_parameters():
+        query = parse_query(cursor)
+    text = cursor.text_since(start)
+    if cursor.symbol == "WITH":
+        raise cursor.unsupported("WITH CHECK OPTION is")
+    return ast.CreateView(view, or_replace, columns, query, text, position)
+
+
+# --- DROP and TRUNCATE ----------------------------------------------------------------------------------------------
+
+
+def parse_drop(cursor: Cursor) -> ast.DropTable | ast.DropIndex | ast.DropView:
+    """`DROP TABLE | INDEX | VIEW [IF EXISTS] name, ... [CASCADE | RESTRICT]`."""
+    position = cursor.advance().position
+    kind: type[ast.DropTable | ast.DropIndex | ast.DropView]
+    if cursor.accept("TABLE"):
+        kind = ast.DropTable
+    elif cursor.accept("INDEX"):
+        kind = ast.DropIndex
+    else:
+        cursor.expect("VIEW")
+        kind = ast.DropView
+    if cursor.symbol == "CONCURRENTLY":
+        raise cursor.unsupported("CONCURRENTLY is")
+    if_exists = cursor.accept_words("IF", "EXISTS")
+    return kind(parse_tables(cursor), if_exists, parse_cascade(cursor), position)
+
+
+def parse_truncate(cursor: Cursor) -> ast.Truncate:
+    """`TRUNCATE [TABLE] table, ... [RESTART IDENTITY | CONTINUE IDENTITY] [CASCADE | RESTRICT]`."""
+    position = cursor.advance().position
+    cursor.accept("TABLE")
+    if cursor.symbol == "ONLY":
+        raise cursor.unsupported("ONLY is")
+    tables = parse_tables(cursor)
+    restart_identity = cursor.accept_words("RESTART", "IDENTITY")
+    if not restart_identity:
+        cursor.accept_words("CONTINUE", "IDENTITY")
+    return ast.Truncate(tables, restart_identity, parse_cascade(cursor), position)

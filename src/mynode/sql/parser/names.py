@@ -43,6 +43,22 @@ def parse_table(cursor: Cursor) -> ast.TableName:
     return ast.TableName(first.value, second.value, first.position)
 
 
+def parse_tables(cursor: Cursor) -> tuple[ast.TableName, ...]:
+    """`table, ...`."""
+    tables = [parse_table(cursor)]
+    while cursor.accept(","):
+        tables.append(parse_table(cursor))
+    return tuple(tables)
+
+
+def parse_cascade(cursor: Cursor) -> bool:
+    """`[CASCADE | RESTRICT]`: whether it is CASCADE."""
+    cascade = cursor.accept("CASCADE")
+    if not cascade:
+        cursor.accept("RESTRICT")
+    return cascade
+
+
 def parse_alias(cursor: Cursor) -> str | None:
     """`[AS] alias` of a table, if there is one."""
     if cursor.accept("AS"):

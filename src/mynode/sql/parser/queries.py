@@ -222,13 +222,18 @@ def _parse_order_item(cursor: Cursor) -> ast.OrderItem:
     expression = parse_expression(cursor)
     if cursor.symbol == "USING":
         raise cursor.unsupported("ORDER BY ... USING is")
+    return ast.OrderItem(expression, *parse_direction(cursor), position)
+
+
+def parse_direction(cursor: Cursor) -> tuple[bool, bool | None]:
+    """`[ASC | DESC] [NULLS FIRST | LAST]`: whether it descends, and whether NULLs come first, if that is said."""
     descending = not cursor.accept("ASC") and cursor.accept("DESC")
-    nulls_first = None
-    if cursor.accept("NULLS"):
-        nulls_first = cursor.accept("FIRST")
-        if not nulls_first:
-            cursor.expect("LAST")
-    return ast.OrderItem(expression, descending, nulls_first, position)
+    if not cursor.accept("NULLS"):
+        return descending, None
+    nulls_first = cursor.accept("FIRST")
+    if not nulls_first:
+        cursor.expect("LAST")
+    return descending, nulls_first
 
 
 # --- SELECT ---------------------------------------------------------------------------------------------------------

@@ -8,10 +8,15 @@ from typing import Final
 
 from mynode.base.errors import SqlError
 from mynode.sql import ast
+from mynode.sql.parser.alter import parse_alter
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.ddl import parse_create, parse_drop
+from mynode.sql.parser.ddl import parse_create, parse_drop, parse_truncate
 from mynode.sql.parser.dml import parse_delete, parse_insert, parse_update
+from mynode.sql.parser.expressions import parse_expression
+from mynode.sql.parser.names import parse_type
 from mynode.sql.parser.queries import QUERY_STARTS, parse_query, parse_with
+from mynode.sql.parser.settings import parse_reset, parse_set, parse_show
+from mynode.sql.tokens import END
 
 
 def parse_statement(cursor: Cursor) -> ast.Statement:
@@ -111,15 +116,84 @@ def _parse_with(cursor: Cursor) -> ast.DataStatement:
 
 
 def _parse_explain(cursor: Cursor) -> ast.Explain:
+    """`EXPLAIN [ANALYZE] statement`, or `EXPLAIN (ANALYZE [yes or no]) statement`."""
     position = cursor.advance().position
-    if cursor.symbol in ("ANALYZE", "ANALYSE", "VERBOSE"):
-        raise cursor.unsupported(f"EXPLAIN {cursor.symbol} is")
     if cursor.symbol == "(" and cursor.following.symbol not in QUERY_STARTS:
-        raise cursor.unsupported("options of EXPLAIN are")
+        analyze = _parse_explain_options(cursor)
+    else:
+        analyze = cursor.symbol == "ANALYSE" or cursor.accept("ANALYZE")
+        if cursor.symbol == "ANALYSE":
+            cursor.advance()
+        if cursor.symbol == "VERBOSE":
+            raise cursor.unsupported("EXPLAIN VERBOSE is")
+    return ast.Explain(_parse_data_statement(cursor), analyze, position)
+
+
+def _parse_explain_options(cursor: Cursor) -> bool:
+    """`(ANALYZE [TRUE | FALSE | ON | OFF | 1 | 0], ...)`: whether to analyze, by the last of them."""
+    cursor.advance()
+    analyze = False
+    while True:
+        if cursor.token.value not in ("analyze", "analyse"):
+            raise cursor.unsupported(f"the option {cursor.token.text} of EXPLAIN is")
+        cursor.advance()
+        analyze = cursor.token.value not in _OFF
+        if cursor.token.value in _OFF | _ON:
+            cursor.advance()
+        if not cursor.accept(","):
+            cursor.expect(")")
+            return analyze
+
+
+_ON: Final = frozenset({"true", "on", "1"})
+_OFF: Final = frozenset({"false", "off", "0"})
+
+
+def _parse_data_statement(cursor: Cursor) -> ast.DataStatement:
     parse = _EXPLAINABLE.get(cursor.symbol)
     if parse is None:
         raise cursor.error(*(word for word in _SHOWN if word in _EXPLAINABLE))
-    return ast.Explain(parse(cursor), False, position)
+    return parse(cursor)
+
+
+# --- prepared statements --------------------------------------------------------------------------------------------
+
+
+def _parse_prepare(cursor: Cursor) -> ast.Prepare:
+    """`PREPARE name [(type, ...)] AS statement`."""
+    position = cursor.advance().position
+    name = cursor.name("a name of a statement").value
+    types: list[ast.TypeName] = []
+    if cursor.accept("("):
+        types.append(parse_type(cursor))
+        while cursor.accept(","):
+            types.append(parse_type(cursor))
+        cursor.expect(")")
+    cursor.expect("AS")
+    start = cursor.token.position
+    statement = _parse_data_statement(cursor)
+    return ast.Prepare(name, tuple(types), statement, cursor.text_since(start), position)
+
+
+def _parse_execute(cursor: Cursor) -> ast.Execute:
+    """`EXECUTE name [(argument, ...)]`."""
+    position = cursor.advance().position
+    name = cursor.name("a name of a statement").value
+    arguments: list[ast.Expression] = []
+    if cursor.accept("("):
+        arguments.append(parse_expression(cursor))
+        while cursor.accept(","):
+            arguments.append(parse_expression(cursor))
+        cursor.expect(")")
+    return ast.Execute(name, tuple(arguments), position)
+
+
+def _parse_deallocate(cursor: Cursor) -> ast.Deallocate:
+    """`DEALLOCATE [PREPARE] name | ALL`."""
+    position = cursor.advance().position
+    if cursor.symbol == "PREPARE" and cursor.following.symbol not in (";", END):
+        cursor.advance()
+    return ast.Deallocate(None if cursor.accept("ALL") else cursor.name("a name of a statement").value, position)
 
 
 _CHANGES: Final[dict[str, Callable[[Cursor], ast.Insert | ast.Update | ast.Delete]]] = {
@@ -138,7 +212,15 @@ _EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
 _STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
     **_EXPLAINABLE,
     "CREATE": parse_create,
+    "ALTER": parse_alter,
     "DROP": parse_drop,
+    "TRUNCATE": parse_truncate,
+    "PREPARE": _parse_prepare,
+    "EXECUTE": _parse_execute,
+    "DEALLOCATE": _parse_deallocate,
+    "SET": parse_set,
+    "RESET": parse_reset,
+    "SHOW": parse_show,
     "BEGIN": _parse_begin,
     "START": _parse_begin,
     "COMMIT": _parse_commit,
@@ -156,7 +238,9 @@ _SHOWN: Final = (
     "UPDATE",
     "DELETE",
     "CREATE",
+    "ALTER",
     "DROP",
+    "TRUNCATE",
     "BEGIN",
     "COMMIT",
     "ROLLBACK",
@@ -164,8 +248,5 @@ _SHOWN: Final = (
     "EXPLAIN",
 )
 """What a hint offers: without synonyms and what is not built yet."""
-_LATER: Final = (
-    *("ALTER", "ANALYZE", "DEALLOCATE", "EXECUTE", "GRANT", "PREPARE"),
-    *("RESET", "SET", "SHOW", "TRUNCATE"),
-)
+_LATER: Final = ("ANALYZE", "GRANT")
 """Statements of PostgreSQL that are not built yet."""

@@ -1,0 +1,74 @@
+"""SET, RESET and SHOW."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mynode.sql import ast
+from mynode.sql.parser.cursor import Cursor
+from mynode.sql.tokens import DECIMAL, IDENTIFIER, INTEGER, STRING
+
+_NUMBERS: Final = frozenset({INTEGER, DECIMAL})
+
+
+def parse_set(cursor: Cursor) -> ast.SetVariable:
+    """`SET [SESSION | LOCAL] {name {TO | =} value, ... | TIME ZONE value}`."""
+    position = cursor.advance().position
+    local = False
+    if cursor.symbol in ("LOCAL", "SESSION") and cursor.following.symbol not in ("TO", "=", "."):
+        local = cursor.advance().symbol == "LOCAL"
+    if cursor.symbol == "TRANSACTION" or cursor.token.value == "characteristics":
+        raise cursor.unsupported("SET TRANSACTION is")
+    if cursor.symbol == "TIME" and cursor.following.symbol == "ZONE":
+        name = _parse_name(cursor)
+    else:
+        name = _parse_name(cursor)
+        if not cursor.accept("TO"):
+            cursor.expect("=")
+    return ast.SetVariable(name, _parse_values(cursor), local, position)
+
+
+def parse_reset(cursor: Cursor) -> ast.SetVariable:
+    """`RESET name`."""
+    position = cursor.advance().position
+    if cursor.symbol == "ALL":
+        raise cursor.unsupported("RESET ALL is")
+    return ast.SetVariable(_parse_name(cursor), None, local=False, position=position)
+
+
+def parse_show(cursor: Cursor) -> ast.Show:
+    """`SHOW name | ALL`."""
+    position = cursor.advance().position
+    return ast.Show(None if cursor.accept("ALL") else _parse_name(cursor), position)
+
+
+def _parse_name(cursor: Cursor) -> str:
+    """`name`, `name.name`, or one of the names of several words that SQL has."""
+    if cursor.symbol == "TIME" and cursor.accept_words("TIME", "ZONE"):
+        return "timezone"
+    if cursor.symbol == "TRANSACTION" and cursor.accept_words("TRANSACTION", "ISOLATION", "LEVEL"):
+        return "transaction_isolation"
+    name = cursor.name("a name of a setting").value
+    while cursor.symbol == ".":
+        cursor.advance()
+        name += f".{cursor.name('a name of a setting').value}"
+    return name
+
+
+def _parse_values(cursor: Cursor) -> tuple[str, ...] | None:
+    if cursor.accept("DEFAULT"):
+        return None
+    values = [_parse_value(cursor)]
+    while cursor.accept(","):
+        values.append(_parse_value(cursor))
+    return tuple(values)
+
+
+def _parse_value(cursor: Cursor) -> str:
+    """A string, a number, or a word, reserved (`ON`, `TRUE`) or not."""
+    sign = cursor.advance().text if cursor.symbol in ("-", "+") else ""
+    if cursor.symbol in _NUMBERS:
+        return sign.strip("+") + cursor.advance().value
+    if sign or not (cursor.symbol in (STRING, IDENTIFIER) or cursor.symbol.isupper()):
+        raise cursor.error("a number" if sign else "a value")
+    return cursor.advance().value
