@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
-from mynode.base.errors import ConfigError, InvariantViolation, NodeBusyError
+from mynode.base.errors import (
+    ConfigError,
+    ConnectionFailedError,
+    FeatureNotSupportedError,
+    InvariantViolation,
+    NodeBusyError,
+    NoQuorumError,
+    SerializationFailureError,
+    ShuttingDownError,
+)
 from mynode.client.nodes import NodeSet
 from mynode.client.options import ClientOptions
 from mynode.client.result import Result
@@ -19,8 +28,19 @@ from mynode.client.statement import Place
 from mynode.client.status import StatusReport
 from mynode.client.transport import Transport
 from mynode.client.without_group import without_group
+from mynode.session.api import TransactionStatus
+
+T = TypeVar("T")
 
 STATUS_TIMEOUT_S: Final = 2.0
+FIRST_PAUSE_S: Final = 0.01
+LONGEST_PAUSE_S: Final = 0.5
+"""A transaction that lost is run again after a random time up to this; it grows from the first."""
+
+_WORTH_ANOTHER_RUN: Final = (
+    *(SerializationFailureError, ConnectionFailedError),
+    *(NoQuorumError, NodeBusyError, ShuttingDownError),
+)
 
 
 class Client:
@@ -68,10 +88,53 @@ class Client:
         deadline = self._nodes.deadline(timeout)
         session = self._idle.pop() if self._idle else await self._leased(deadline)
         try:
-            return await session.execute_until(deadline, sql, parameters)
+            result = await session.execute_until(deadline, sql, parameters)
+            if session.transaction_status is not TransactionStatus.IDLE:
+                raise FeatureNotSupportedError(
+                    "each statement of Client.execute commits by itself", hint="Use Client.transaction, or a session."
+                )
+            return result
         finally:
-            self._idle.append(session)
-            self._returned.unpark()
+            self._return(session)
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Session]:
+        """A transaction in a session of the client's; see `Session.transaction`."""
+        session = self._idle.pop() if self._idle else await self._leased(self._nodes.deadline(None))
+        try:
+            async with session.transaction(read_only=read_only):
+                yield session
+        finally:
+            self._return(session)
+
+    async def in_transaction(
+        self,
+        work: Callable[[Session], Awaitable[T]],
+        *,
+        read_only: bool = False,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> T:
+        """Run `work` in a transaction and return what it returns; run all of it again while it is certainly rolled back
+        for no reason of its own: a conflict, a lost node, no quorum.
+
+        What `work` does besides its statements happens again, too. After `timeout` seconds it is not started anew.
+
+        Raises:
+            SerializationFailureError, NoQuorumError, …: why it was rolled back the last time.
+            OutcomeUnknownError: it may have been committed, so it is not run again.
+        """
+        deadline = self._nodes.deadline(timeout)
+        longest_s = FIRST_PAUSE_S
+        while True:
+            try:
+                async with self.transaction(read_only=read_only) as session:
+                    return await work(session)
+            except _WORTH_ANOTHER_RUN:
+                pause_s = self._random.uniform(0, longest_s)
+                if trio.current_time() + pause_s >= deadline:
+                    raise
+                await trio.sleep(pause_s)
+                longest_s = min(2 * longest_s, LONGEST_PAUSE_S)
 
     @asynccontextmanager
     async def stream(
@@ -133,6 +196,12 @@ class Client:
             return None
         self._next_start += 1
         return (self._next_start - 1) % len(self._nodes.nodes)
+
+    def _return(self, session: Session) -> None:
+        """The session goes back to the idle ones, and takes no transaction with it."""
+        session.abandon()
+        self._idle.append(session)
+        self._returned.unpark()
 
     async def _leased(self, deadline: float) -> Session:
         """An idle session, or a new one, or the next that returns; raises `NodeBusyError` at the deadline."""

@@ -1,4 +1,17 @@
-"""A logical SQL session: it numbers its statements and has a place among the nodes."""
+"""A logical SQL session: it numbers its statements and has a place among the nodes.
+
+A statement by itself may be tried again anywhere. A transaction lives in one session of one node, behind one link, and
+nothing of it is proposed before its COMMIT. So:
+
+- Its statements go over that link and are never sent twice. When the link breaks, or an answer does not come, the
+  transaction is lost, which means rolled back: the node drops it with the session.
+- A COMMIT that was sent and not answered may have been proposed, and may be applied at any time to come. It alone is
+  asked of other nodes, under its own session and sequence number. The question makes an entry that writes nothing and
+  says "rolled back" (`mynode.session.session`); of the entries with that number the log's first one decides. So the
+  answer is final, committed or rolled back. A COMMIT that was never sent is certainly rolled back.
+- Whenever it is not certain what the node still holds under this session's id, the session goes on under a new id. A
+  transaction left behind can then touch no later statement, even if the node never hears that it is over.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +23,24 @@ from types import TracebackType
 
 import trio
 
+from mynode.base.errors import (
+    ConnectionFailedError,
+    InFailedTransactionError,
+    NoQuorumError,
+    OutcomeUnknownError,
+    QueryCanceledError,
+    SerializationFailureError,
+    ShuttingDownError,
+)
 from mynode.base.ids import SessionId
-from mynode.client.nodes import NodeSet
+from mynode.client.link import Link
+from mynode.client.nodes import Node, NodeSet
 from mynode.client.parameters import checked
 from mynode.client.result import Result
 from mynode.client.rows import RowStream
 from mynode.client.statement import Place, Statement
+from mynode.client.transaction_words import end_of, may_begin
+from mynode.session.api import TransactionStatus
 
 
 class Session:
@@ -24,7 +49,8 @@ class Session:
     One statement at a time; a second meanwhile raises `trio.BusyResourceError`. `close` it, or use it as an async
     context manager.
 
-    Invariants: each statement has a sequence number of its own, whatever becomes of it.
+    Invariants: each statement has a sequence number of its own, whatever becomes of it; no transaction is open under
+    the session's id at any node but the one behind `_link`, and none at all while that is None.
     """
 
     def __init__(self, nodes: NodeSet, place: Place, random: Random) -> None:
@@ -34,6 +60,14 @@ class Session:
         self._place = place
         self._random = random
         self._is_busy = False
+        self._status = TransactionStatus.IDLE
+        self._node: Node | None = None
+        self._link: Link | None = None
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """Whether a transaction is open; FAILED also when it was lost and has not been rolled back yet."""
+        return self._status
 
     async def __aenter__(self) -> Session:
         return self
@@ -44,10 +78,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Tell the nodes that know the session that it is over; does not wait."""
-        for index in self._place.used:
-            self._nodes.nodes[index].close_session(self.id)
-        self._place.used.clear()
+        """Tell the nodes that know the session that it is over, an open transaction included; does not wait."""
+        self._status = TransactionStatus.IDLE
+        self._renew()
 
     async def execute(
         self,
@@ -61,13 +94,120 @@ class Session:
 
     async def execute_until(self, deadline: float, sql: str, parameters: Sequence[object]) -> Result:
         """As `execute`, with the deadline as a time of Trio's clock."""
+        if self._status is not TransactionStatus.IDLE and self._link is None:
+            return self._after_loss(sql)
         statement = self._statement(deadline, sql, parameters)
         self._is_busy = True
         try:
-            return await statement.result()
+            if self._link is None:
+                return await statement.result()
+            return await self._result_in_transaction(statement, self._link, sql)
         finally:
+            self._follow(statement, sql)
             statement.release()
             self._is_busy = False
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Session]:
+        """BEGIN, and at the end COMMIT; if the block raises, all is rolled back.
+
+        Raises, at the end:
+            SerializationFailureError: rolled back, as a concurrent transaction changed what this one read, or the node
+                was lost. Run the whole block again.
+            OutcomeUnknownError: no answer came in time, it may have been committed.
+            InFailedTransactionError: rolled back, as the block had swallowed the error of a statement.
+        """
+        await self.begin(read_only=read_only)
+        try:
+            yield self
+            await self.commit()
+        finally:
+            self.abandon()
+
+    async def begin(self, *, read_only: bool = False) -> Result:
+        return await self.execute("BEGIN READ ONLY" if read_only else "BEGIN")
+
+    async def commit(self) -> Result:
+        """COMMIT; the errors are those of `transaction`."""
+        result = await self.execute("COMMIT")
+        if result.tag != "COMMIT":
+            raise InFailedTransactionError("the transaction was rolled back, because a statement in it had failed")
+        return result
+
+    async def rollback(self) -> Result:
+        return await self.execute("ROLLBACK")
+
+    def abandon(self) -> None:
+        """Roll an open transaction back without waiting: the node drops it with its session, and this one goes on."""
+        if self._status is not TransactionStatus.IDLE:
+            self.close()
+
+    async def _result_in_transaction(self, statement: Statement, link: Link, sql: str) -> Result:
+        end = end_of(sql)
+        try:
+            return await statement.result_from(link)
+        except OutcomeUnknownError as error:
+            return await statement.settled(error)
+        except (NoQuorumError, ShuttingDownError):
+            self._suspect()
+            raise
+        except ConnectionFailedError as error:
+            self._suspect()
+            if end == "COMMIT" and statement.is_sent:
+                return await statement.settled(error)
+            if end == "ROLLBACK":
+                return self._rolled_back()
+            raise _lost() from error
+        except trio.TooSlowError:
+            if end == "COMMIT" and statement.is_sent:
+                raise OutcomeUnknownError("no answer came in time: the transaction may have been committed") from None
+            raise QueryCanceledError("no answer came in time, the transaction is rolled back") from None
+
+    def _suspect(self) -> None:
+        """The next transaction had better begin elsewhere."""
+        if self._node is not None:
+            self._node.suspect()
+
+    def _after_loss(self, sql: str) -> Result:
+        """Answer a statement of a transaction that no node holds any more."""
+        end = end_of(sql)
+        if end is None:
+            raise InFailedTransactionError(
+                "the transaction was rolled back: no answer came to a statement in it",
+                hint="ROLLBACK ends it here too.",
+            )
+        self._status = TransactionStatus.IDLE
+        if end == "COMMIT":
+            raise _lost()
+        return self._rolled_back()
+
+    def _rolled_back(self) -> Result:
+        return Result((), [], "ROLLBACK", -1, self._nodes.floor)
+
+    def _follow(self, statement: Statement, sql: str) -> None:
+        """Learn from a statement that ended, however it did, whether a transaction is open now, and where."""
+        was_idle = self._status is TransactionStatus.IDLE
+        if statement.transaction is not None:
+            self._status = statement.transaction
+            if was_idle:
+                self._node, self._link = statement.node, statement.link
+            if self._status is TransactionStatus.IDLE:
+                self._node = self._link = None
+        elif not statement.is_answered and not (was_idle and not may_begin(sql)):
+            is_over = was_idle or end_of(sql) is not None
+            self._status = TransactionStatus.IDLE if is_over else TransactionStatus.FAILED
+            self._renew()
+
+    def _renew(self) -> None:
+        """Go on under a new id, and tell the nodes that the old one is over."""
+        for index in self._place.used:
+            self._nodes.nodes[index].close_session(self.id)
+        self._place.used.clear()
+        self._node = self._link = None
+        self.id = os.urandom(16)
+        self._sequence = 0
 
     @asynccontextmanager
     async def stream_until(self, deadline: float, sql: str, parameters: Sequence[object]) -> AsyncIterator[RowStream]:
@@ -96,3 +236,9 @@ class Session:
             size=size,
             deadline=deadline,
         )
+
+
+def _lost() -> SerializationFailureError:
+    return SerializationFailureError(
+        "the transaction was rolled back: the connection to its node was lost", hint="Run the whole transaction again."
+    )

@@ -15,7 +15,7 @@ from mynode.client.link import Attempt, Link
 from mynode.client.nodes import Node, NodeSet
 from mynode.client.result import Result
 from mynode.client.retry import RetryState
-from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest
+from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest, TransactionStatus
 
 T = TypeVar("T")
 
@@ -45,6 +45,10 @@ class Place:
 
 class Statement:
     """Chooses nodes, opens attempts and collects the answer. One task uses it, and calls `release` at the end.
+
+    Attributes:
+        node: where the last attempt went; None before, and for `result_from`.
+        transaction: the session's status after the last attempt, if its node has said.
 
     Invariants:
     - Every attempt has the same session and sequence number, and the floor known before the first: it proves to the
@@ -82,6 +86,47 @@ class Statement:
         self._tried: set[int] = set()
         self._link: Link | None = None
         self._attempt: Attempt | None = None
+        self.node: Node | None = None
+        self.transaction: TransactionStatus | None = None
+
+    @property
+    def link(self) -> Link | None:
+        """The link of the last attempt."""
+        return self._link
+
+    @property
+    def is_answered(self) -> bool:
+        """The last attempt has its final reply."""
+        return self._attempt is not None and self._attempt.is_answered
+
+    @property
+    def is_sent(self) -> bool:
+        """The last attempt may have been executed."""
+        return self._attempt is not None and self._attempt.is_sent
+
+    async def result_from(self, link: Link) -> Result:
+        """The whole result over this link, where the session's transaction is; not tried again.
+
+        Raises:
+            ConnectionFailedError: the link broke.
+            OutcomeUnknownError: the node says so, of a COMMIT.
+            TooSlowError: the deadline passed.
+        """
+        with self._nodes.call_until(self._deadline):
+            self._submit(link)
+            return await self._gather()
+        raise trio.TooSlowError
+
+    async def settled(self, error: MyNodeError) -> Result:
+        """What became of a COMMIT that was sent and ended with `error`: asked of every node until the deadline.
+
+        Raises:
+            SerializationFailureError: it is rolled back, for certain.
+            OutcomeUnknownError: no node could tell in time.
+        """
+        self.release()
+        self._retry.failed(error, was_sent=True, is_reply=False)
+        return await self.result()
 
     async def result(self) -> Result:
         """The whole result, tried again until the deadline."""
@@ -141,10 +186,15 @@ class Statement:
                 continue
             if not self._place.is_exclusive:
                 self._place.used.add(node.index)
-            self._link = link
-            self._attempts += 1
-            self._attempt = attempt = link.submit(self._request(), self._size)
-            return node, attempt
+            self.node = node
+            return node, self._submit(link)
+
+    def _submit(self, link: Link) -> Attempt:
+        self._link = link
+        self._attempts += 1
+        self.transaction = None
+        self._attempt = attempt = link.submit(self._request(), self._size)
+        return attempt
 
     async def _next_node(self) -> Node:
         start = self._place.node if self._place.node is not None else self._nodes.home
@@ -180,6 +230,7 @@ class Statement:
             raise InvariantViolation("no attempt is open")
         reply = await self._attempt.next_reply()
         self._link.took_reply()
+        self.transaction = reply.transaction
         if reply.error is not None:
             error = reply.error.to_error()
             error.retryable = reply.error.retryable

@@ -13,17 +13,19 @@ from datetime import UTC, datetime
 from random import Random
 
 import trio
+from trio_util import wait_any
 
 from mynode.actors.connection import FrontConnection
 from mynode.actors.log_store import inline
-from mynode.actors.ports import NodeIdentity
+from mynode.actors.ports import NodeIdentity, NodeStatus
 from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, MyNodeError
 from mynode.base.ids import NodeId
+from mynode.client.transport import Transport
 from mynode.node import Node, Surroundings, Timing
 from mynode.raft.messages import Message
-from mynode.session.api import Row, StatementReply, StatementRequest
+from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
 from mynode.storage.raft_log import RaftLog
 
 LATENCY_S = 0.001
@@ -73,6 +75,60 @@ class _MemoryTransport:
         yield _MemoryStream(self.network, self.sender, peer)
 
 
+@dataclass(frozen=True, slots=True)
+class _ClientStream:
+    """A client's stream to one life of a node; a `mynode.client.transport.TransportStream`."""
+
+    connection: FrontConnection
+    ended: trio.Event
+
+    async def send(self, requests: Sequence[SessionRequest]) -> None:
+        await trio.sleep(LATENCY_S)
+        self.connection.submit(requests)
+
+    async def receive(self) -> Sequence[StatementReply]:
+        replies: list[StatementReply] = []
+
+        async def take() -> None:
+            replies.extend(await self.connection.replies())
+
+        await wait_any(take, self.ended.wait)
+        if not replies:
+            raise ConnectionFailedError("the node is down")
+        await trio.sleep(LATENCY_S)
+        return replies
+
+    async def close(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientTransport:
+    """The way of a client to one node; a `mynode.client.transport.Transport`."""
+
+    cluster: InProcessCluster
+    node_id: NodeId
+
+    @property
+    def address(self) -> str:
+        return f"memory:{self.node_id}"
+
+    async def connect(self) -> _ClientStream:
+        await trio.sleep(LATENCY_S)
+        return _ClientStream(self._node().front.connect(), self.cluster.ended(self.node_id))
+
+    async def status(self) -> NodeStatus:
+        await trio.sleep(LATENCY_S)
+        return await self._node().status()
+
+    def _node(self) -> Node:
+        node = self.cluster.nodes.get(self.node_id)
+        if node is None:
+            raise ConnectionFailedError(f"node {self.node_id} is down")
+        return node
+
+
 class InProcessCluster:
     """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node."""
 
@@ -89,6 +145,14 @@ class InProcessCluster:
     def nodes(self) -> dict[NodeId, Node]:
         """The running nodes."""
         return self.network.nodes
+
+    def transports(self) -> Sequence[Transport]:
+        """The ways of a client to all nodes, running or not, for `open_client`."""
+        return [_ClientTransport(self, node_id) for node_id in self.disks]
+
+    def ended(self, node_id: NodeId) -> trio.Event:
+        """Set when the node's present life is over."""
+        return self._ended[node_id]
 
     async def start(self, node_id: NodeId) -> Node:
         raft_log = RaftLog.open(self.disks[node_id])

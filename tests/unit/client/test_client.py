@@ -263,7 +263,7 @@ async def test_cancelling_tells_the_node_and_leaves_the_session_usable(
         assert scope.cancelled_caught
         cluster.nodes[0].faults.append(10.0)
         assert (await session.execute("SELECT 2")).rows == [(1,), (2,)], "not the late reply of the first"
-    assert cluster.nodes[0].cancels == [(session.id, 1)]
+        assert cluster.nodes[0].cancels == [(session.id, 1)]
 
 
 async def test_an_unsent_statement_is_not_sent_once_cancelled(cluster: FakeCluster) -> None:
@@ -298,8 +298,9 @@ async def test_a_session_tells_its_node_when_it_is_over(cluster: FakeCluster) ->
     async with connect(cluster) as client:
         async with client.session(node=2) as session:
             await session.execute("SELECT 1")
+            session_id = session.id
         await trio.testing.wait_all_tasks_blocked()
-    assert cluster.nodes[2].frames[-1] == [CloseRequest(session.id)]
+    assert cluster.nodes[2].frames[-1] == [CloseRequest(session_id)]
     assert cluster.nodes[0].frames == []
 
 
