@@ -250,6 +250,8 @@ class RaftCore:
                 self._begin_pre_vote()
             return
         self._leadership.tick()
+        if self._rounds is not None:
+            self._rounds.tick()
         if not self._leadership.has_quorum:
             self._step_down(Cause.QUORUM_LOST)
 

@@ -55,9 +55,14 @@ class ReadRounds:
             return
         self._asked, self._waiting = self._waiting, {}
         self._index = self._state.commit
-        self._round = self._leadership.send_heartbeats()
+        self._round = self._leadership.ask_quorum()
         if self._leadership.round_is_confirmed(self._round):
             self._answer()
+
+    def tick(self) -> None:
+        """A round that still runs after a while is begun anew with everybody."""
+        if self._round:
+            self._leadership.send_heartbeats()
 
     def _answer(self) -> None:
         state = self._state
@@ -113,8 +118,11 @@ class LocalReads:
         self.put_back(asked)
 
     def ask_leader(self) -> None:
-        """Another node leads, or none does: forward what waits, in one batch."""
-        if self._state.leader is not None and self._unsent:
+        """Another node leads, or none does: forward what waits, in one batch, once the batch before is answered.
+
+        What comes meanwhile could not join the leader's running round anyhow, and is asked for by one message.
+        """
+        if self._state.leader is not None and self._unsent and not self._batches:
             batch = _Batch(self._unsent)
             self._batches[self._next_token] = batch
             self._unsent = []

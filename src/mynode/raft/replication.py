@@ -7,6 +7,8 @@ every answer is judged against what the leader knows, and `progress` finds out w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
 from mynode.raft.effects import PeerProgress
@@ -64,13 +66,24 @@ class Leadership:
         return len(heard) + 1 >= self._state.quorum
 
     def send_heartbeats(self) -> int:
-        """Begin a heartbeat round; returns its number. Answers to it prove that this node still leads."""
+        """Begin a heartbeat round with everybody; returns its number. Its answers prove that this node still leads."""
+        self._next_heartbeat = self._state.now + self._state.config.heartbeat_ticks
+        return self._begin_round(self.progress.values())
+
+    def ask_quorum(self) -> int:
+        """Begin a heartbeat round with as many peers as make a quorum, those that answered last: half the messages.
+
+        Should one of them be gone, the next round with everybody confirms this one, too.
+        """
+        quickest = sorted(self.progress.values(), key=_quickness, reverse=True)
+        return self._begin_round(quickest[: self._state.quorum - 1])
+
+    def _begin_round(self, peers: Iterable[Progress]) -> int:
         state = self._state
         self._round += 1
-        self._next_heartbeat = state.now + state.config.heartbeat_ticks
-        for peer, progress in self.progress.items():
+        for progress in peers:
             progress.commit_sent = min(state.commit, progress.match_index)
-            state.send(peer, Heartbeat(state.term, progress.commit_sent, self._round))
+            state.send(progress.peer, Heartbeat(state.term, progress.commit_sent, self._round))
         return self._round
 
     def round_is_confirmed(self, round_: int) -> bool:
@@ -218,3 +231,8 @@ class Leadership:
             invariant(progress.match_index <= log.last_index, "a follower matches what the leader has")
             invariant(progress.next_index <= log.last_index + 1, "nothing was sent that is not in the log")
             invariant(len(progress.inflight) <= state.config.max_inflight_appends, "the window is kept")
+
+
+def _quickness(progress: Progress) -> tuple[int, int, LogIndex]:
+    """Orders peers by how likely they answer soon: by their last answers."""
+    return progress.answered_round, progress.heard_at, progress.match_index
