@@ -99,7 +99,7 @@ SEGMENT_RESERVE_BYTES: Final = 64 * KIB
 """The newest segment's file is filled with zeros this far ahead of its end."""
 
 # --- page file ------------------------------------------------------------------------------------------------------
-PAGE_CACHE_BYTES: Final = 128 * MIB
+PAGE_CACHE_BYTES: Final = 256 * MIB
 """Memory for nodes that were read from the page file or written to it; what no checkpoint has written comes on top."""
 
 # --- relations ------------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_a_file_cut_short_is_found() -> None:
             assert found == (workload.acknowledged, workload.states[workload.acknowledged])
     twin = disk.copy()
     twin.open(FILE_NAME).truncate(5)
-    with pytest.raises(CorruptionError, match="tree.pages at byte 0: the file ends before this page"):
+    with pytest.raises(CorruptionError, match=r"tree\.pages at byte 0: the file ends before this page"):
         PageEngine.open(twin)
 
 
