@@ -84,6 +84,11 @@ def table_exists(transaction: Transaction, name: str) -> bool:
     return transaction.get(table_record_key(name)) is not None
 
 
+def table_names(transaction: Transaction) -> list[str]:
+    """The names of all tables, in code-point order; all of them enter the read set."""
+    return [key[len(TABLES) :].decode() for key, _ in transaction.scan(TABLES, TABLES_END)]
+
+
 def drop_table(transaction: Transaction, table: Table) -> None:
     """Delete the table's record; its rows become garbage."""
     transaction.delete(table_record_key(table.name))

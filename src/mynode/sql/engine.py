@@ -40,7 +40,7 @@ Key = TypeVar("Key")
 Entry = TypeVar("Entry")
 DeclaredTypes: TypeAlias = dict[int, SqlType]
 
-_READ_ONLY: Final = (ast.Query, ast.Explain)
+_READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,8 @@ def _result_columns(node: plan.Plan) -> tuple[ColumnInfo, ...]:
             return tuple(ColumnInfo(column.name, column.type.name) for column in node.input.columns)
         case plan.Explain():
             return (ColumnInfo("QUERY PLAN", "TEXT"),)
+        case plan.ShowTables():
+            return (ColumnInfo("table_name", "TEXT"),)
     return ()
 
 

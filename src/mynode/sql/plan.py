@@ -197,6 +197,11 @@ class DropTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowTables:
+    """The names of all tables. It reads the catalog when it runs, so that all of it enters the read set."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
     """Shows a plan instead of running it."""
 
@@ -204,4 +209,4 @@ class Explain:
 
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete
-Plan: TypeAlias = DataPlan | CreateTable | DropTable | Explain
+Plan: TypeAlias = DataPlan | CreateTable | DropTable | Explain | ShowTables

@@ -25,6 +25,7 @@ from mynode.sql.not_yet import not_yet, refuse_not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
+from mynode.sql.show import show_columns
 from mynode.values.casts import CastLevel
 from mynode.values.types import TEXT
 
@@ -51,6 +52,10 @@ class Planner:
                 return _create_table(statement)
             case ast.DropTable():
                 return self._drop_table(statement)
+            case ast.ShowTables():
+                return plan.ShowTables()
+            case ast.ShowColumns():
+                return show_columns(self._tables.find(statement.table), self._ids)
             case ast.Begin() | ast.Commit() | ast.Rollback() | ast.Savepoint() | ast.RollbackTo() | ast.Release():
                 raise FeatureNotSupportedError(
                     "a transaction control statement has no plan", position=statement.position

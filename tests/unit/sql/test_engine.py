@@ -269,3 +269,12 @@ def test_values_are_counted(database: SqlDatabase) -> None:
 def test_deep_and_long_expressions_run_or_are_refused(database: SqlDatabase, sql: str) -> None:
     with suppress(StatementTooComplexError):
         database.execute(sql)
+
+
+def test_a_list_of_tables_rests_on_all_of_them() -> None:
+    database = SqlDatabase()
+    transaction = Transaction(database.view)
+    assert database.run(transaction, "SHOW TABLES").rows == []
+    database.execute("CREATE TABLE t (a INTEGER)")
+    transaction.put(b"\x02x", b"")
+    assert not database.commit(transaction)

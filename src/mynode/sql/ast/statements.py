@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mynode.sql.ast.changes import Delete, Insert, Update
-from mynode.sql.ast.expressions import Expression, TypeName
+from mynode.sql.ast.expressions import Expression, TableName, TypeName
 from mynode.sql.ast.queries import Query
 from mynode.sql.ast.schema import SchemaChange
 
@@ -135,6 +135,31 @@ class Show:
     position: int = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ShowTables:
+    """`SHOW TABLES`."""
+
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowColumns:
+    """`SHOW COLUMNS FROM table`."""
+
+    table: TableName
+    position: int = field(compare=False)
+
+
 Statement: TypeAlias = (
-    DataStatement | SchemaChange | TransactionControl | Explain | Prepare | Execute | Deallocate | SetVariable | Show
+    DataStatement
+    | SchemaChange
+    | TransactionControl
+    | Explain
+    | Prepare
+    | Execute
+    | Deallocate
+    | SetVariable
+    | Show
+    | ShowTables
+    | ShowColumns
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
+from mynode.relation.catalog import table_names
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
@@ -49,6 +50,12 @@ class Builder:
                 return schema_changes.create_table(node)
             case plan.DropTable():
                 return schema_changes.drop_tables(node)
+            case plan.ShowTables():
+                return select(
+                    operators.value_rows(lambda context: [(name,) for name in table_names(context.transaction)]),
+                    [0],
+                    tag="SHOW",
+                )
             case plan.Explain():
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
@@ -121,6 +128,10 @@ class Builder:
             operators.AggregateStep(call.aggregate, values_of(call.argument), call.distinct) for call in node.aggregates
         ]
         return operators.aggregated(self.query(node.input), steps)
+
+
+def _table_name_rows(context: ExecutionContext) -> list[Row]:
+    return [(name,) for name in table_names(context.transaction)]
 
 
 def select(source: Batches, text_places: list[int], tag: str = "SELECT") -> Execute:

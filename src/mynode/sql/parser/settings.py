@@ -1,4 +1,4 @@
-"""SET, RESET and SHOW."""
+"""SET, RESET and SHOW: of settings, and of tables and columns as in MySQL."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
+from mynode.sql.parser.names import parse_table
 from mynode.sql.tokens import DECIMAL, IDENTIFIER, INTEGER, STRING
 
 _NUMBERS: Final = frozenset({INTEGER, DECIMAL})
@@ -36,9 +37,17 @@ def parse_reset(cursor: Cursor) -> ast.SetVariable:
     return ast.SetVariable(_parse_name(cursor), None, local=False, position=position)
 
 
-def parse_show(cursor: Cursor) -> ast.Show:
-    """`SHOW name | ALL`."""
+def parse_show(cursor: Cursor) -> ast.Show | ast.ShowTables | ast.ShowColumns:
+    """`SHOW {name | ALL | TABLES | COLUMNS FROM table}`."""
     position = cursor.advance().position
+    word = cursor.token.text.lower()
+    if word == "columns" and cursor.following.symbol == "FROM":
+        cursor.advance()
+        cursor.expect("FROM")
+        return ast.ShowColumns(parse_table(cursor), position)
+    if word == "tables" and cursor.following.symbol != ".":
+        cursor.advance()
+        return ast.ShowTables(position)
     return ast.Show(None if cursor.accept("ALL") else _parse_name(cursor), position)
 
 
