@@ -42,6 +42,7 @@ STATEMENTS = [
     "EXECUTE p (1, 'x' || 'y')",
     "SET LOCAL a.b TO 'x', -1, ON",
     "EXPLAIN (ANALYZE TRUE) DELETE FROM t",
+    "SELECT extract(year FROM a), position('x' IN b), substring(c FROM 1 FOR 2), trim(BOTH FROM d), a AT TIME ZONE b",
     "WITH x AS (SELECT 1) DELETE FROM t WHERE a = SOME (SELECT 1 INTERSECT SELECT 2)",
 ]
 WORDS = sorted({word for statement in STATEMENTS for word in re.findall(r"\w+|\S", statement)})

@@ -5,7 +5,7 @@ Whoever teaches the planner one of these takes it out of the tables below.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from mynode.base.errors import FeatureNotSupportedError
 from mynode.sql import ast
@@ -47,7 +47,8 @@ _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},
 }
 """Fields that must be empty: None, False or no items."""
-_ATOMS: Final = (str, int, type(None))
+_LEAVES: Final = frozenset((str, int, bool, type(None), *get_args(ast.Literal), ast.ColumnReference, ast.Parameter))
+"""What has nothing below it: most of a statement, not worth a look."""
 
 
 def refuse_not_yet(statement: ast.Statement) -> None:
@@ -56,7 +57,7 @@ def refuse_not_yet(statement: ast.Statement) -> None:
     while waiting:
         node = waiting.pop()
         if isinstance(node, tuple):
-            waiting += reversed(node)
+            waiting += [child for child in reversed(node) if type(child) not in _LEAVES]
             continue
         kind = type(node)
         if kind in _NODES:
@@ -65,7 +66,7 @@ def refuse_not_yet(statement: ast.Statement) -> None:
             if value := getattr(node, name):
                 raise _error(what, value[0] if isinstance(value, tuple) else value, node)
         children = [getattr(node, name) for name in getattr(kind, "__slots__", ())]
-        waiting += [child for child in reversed(children) if not isinstance(child, _ATOMS)]
+        waiting += [child for child in reversed(children) if type(child) not in _LEAVES]
 
 
 def not_yet(node: object) -> FeatureNotSupportedError:

@@ -14,6 +14,7 @@ From the loosest to the tightest; each row's operators associate to the left, ex
 | ADDITIVE | `+ -` | |
 | MULTIPLICATIVE | `* / %` | |
 | POWER | `^` | |
+| AT | `AT TIME ZONE` | |
 | COLLATE | `COLLATE` | |
 | SIGN | `+ -` | prefix: `-2 ^ 2` is 4 |
 | SUBSCRIPT | `[ ]` | |
@@ -31,7 +32,17 @@ from mynode.base.limits import MAX_NESTING
 from mynode.sql import ast
 from mynode.sql.keywords import COLUMN_ONLY, FUNCTION_ONLY, TABLE_OR_COLUMN_NAMES
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.names import parse_type
+from mynode.sql.parser.literals import (
+    integer_literal,
+    parse_boolean,
+    parse_bytes,
+    parse_decimal,
+    parse_integer,
+    parse_null,
+    parse_parameter,
+    parse_string,
+)
+from mynode.sql.parser.names import TIMES, parse_time_zone, parse_type
 from mynode.sql.tokens import BYTES, DECIMAL, IDENTIFIER, INTEGER, PARAMETER, STRING, Token
 
 _OR: Final = 1
@@ -44,10 +55,11 @@ _OTHER: Final = 7
 _ADDITIVE: Final = 8
 _MULTIPLICATIVE: Final = 9
 _POWER: Final = 10
-_COLLATE: Final = 11
-_SIGN: Final = 12
-_SUBSCRIPT: Final = 13
-_CAST: Final = 14
+_AT: Final = 11
+_COLLATE: Final = 12
+_SIGN: Final = 13
+_SUBSCRIPT: Final = 14
+_CAST: Final = 15
 
 QUERY_TAILS: Final = frozenset({"EXCEPT", "INTERSECT", "UNION", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR"})
 """The words that go on with a query after its SELECT or VALUES."""
@@ -82,7 +94,7 @@ def parse_expression(cursor: Cursor, power: int = 0, left: ast.Expression | None
         left = parse_prefix(cursor)
     height = cursor.height + 1
     unchainable = 0
-    while (infix := _INFIXES.get(cursor.symbol) or _negated_infix(cursor)) and infix.power > power:
+    while (infix := _INFIXES.get(cursor.symbol) or _infix_of_words(cursor)) and infix.power > power:
         if infix.power == unchainable:
             raise cursor.error(hint="such operators do not chain: use AND or parentheses")
         left = infix.parse(cursor, left)
@@ -95,59 +107,14 @@ def parse_expression(cursor: Cursor, power: int = 0, left: ast.Expression | None
     return left
 
 
-def _negated_infix(cursor: Cursor) -> _Infix | None:
-    """The infix that NOT begins, as NOT IN. (A NOT after a column's DEFAULT begins NOT NULL instead.)"""
-    return _NEGATABLE.get(cursor.following.symbol) if cursor.symbol == "NOT" else None
+def _infix_of_words(cursor: Cursor) -> _Infix | None:
+    """The infix whose first word alone means nothing: NOT IN and the like, AT TIME ZONE.
 
-
-# --- literals and parameters ----------------------------------------------------------------------------------------
-
-_MAX_BIGINT: Final = 2**63 - 1
-_BIGINT_DIGITS: Final = len(str(_MAX_BIGINT))
-
-
-def _integer(cursor: Cursor) -> ast.Expression:
-    token = cursor.advance()
-    return _integer_literal(token.value, token.position)
-
-
-def _integer_literal(text: str, position: int) -> ast.IntegerLiteral | ast.DecimalLiteral:
-    """`text`, perhaps with a minus, as an integer if 64 bits hold it."""
-    digits = text.lstrip("-0")
-    if len(digits) <= _BIGINT_DIGITS:
-        value = int(digits or "0") if text[0] != "-" else -int(digits or "0")
-        if -_MAX_BIGINT - 1 <= value <= _MAX_BIGINT:
-            return ast.IntegerLiteral(value, position)
-    return ast.DecimalLiteral(text, position)
-
-
-def _decimal(cursor: Cursor) -> ast.Expression:
-    token = cursor.advance()
-    return ast.DecimalLiteral(token.value, token.position)
-
-
-def _string(cursor: Cursor) -> ast.Expression:
-    token = cursor.advance()
-    return ast.StringLiteral(token.value, token.position)
-
-
-def _bytes(cursor: Cursor) -> ast.Expression:
-    token = cursor.advance()
-    return ast.BytesLiteral(bytes.fromhex(token.value), token.position)
-
-
-def _null(cursor: Cursor) -> ast.Expression:
-    return ast.NullLiteral(cursor.advance().position)
-
-
-def _boolean(cursor: Cursor) -> ast.Expression:
-    token = cursor.advance()
-    return ast.BooleanLiteral(token.symbol == "TRUE", token.position)
-
-
-def _parameter(cursor: Cursor) -> ast.Expression:
-    position = cursor.token.position
-    return ast.Parameter(cursor.parameter(), position)
+    (A NOT after a column's DEFAULT begins NOT NULL instead, and `at` may be an alias.)
+    """
+    if cursor.symbol == "NOT":
+        return _NEGATABLE.get(cursor.following.symbol)
+    return _AT_TIME_ZONE if cursor.symbol == "AT" and cursor.following.symbol == "TIME" else None
 
 
 # --- names and calls ------------------------------------------------------------------------------------------------
@@ -162,9 +129,13 @@ def _name(cursor: Cursor) -> ast.Expression:
     if symbol == "." and token.symbol not in FUNCTION_ONLY:
         cursor.advance()
         return parse_qualified_column(cursor, token)
-    if symbol == STRING:
-        type_name = ast.TypeName(token.value, (), token.position)
-        return ast.Cast(_string(cursor), type_name, token.position)
+    type_name = token.value
+    if symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME" and type_name in TIMES:
+        type_name += parse_time_zone(cursor)
+        if cursor.symbol != STRING:
+            raise cursor.error("a string")
+    if cursor.symbol == STRING:
+        return ast.Cast(parse_string(cursor), ast.TypeName(type_name, (), token.position), token.position)
     if token.symbol in FUNCTION_ONLY:
         raise cursor.error("(")
     return ast.ColumnReference(None, token.value, token.position)
@@ -182,6 +153,10 @@ def parse_qualified_column(cursor: Cursor, table: Token) -> ast.ColumnReference:
 
 def _call(cursor: Cursor, name: Token) -> ast.Expression:
     cursor.advance()
+    if name.value in _CALLS_WITH_WORDS and name.text[0] != '"' and cursor.symbol != ")":
+        function, spelled = _CALLS_WITH_WORDS[name.value](cursor)
+        cursor.expect(")")
+        return _function(function, spelled, name.position)
     arguments: list[ast.Expression] = []
     distinct = star = False
     if cursor.symbol == "*":
@@ -218,7 +193,98 @@ def _bare_call(cursor: Cursor) -> ast.Expression:
     token = cursor.advance()
     if cursor.symbol == "(":
         raise cursor.unsupported(f"a precision of {token.symbol} is")
-    return ast.FunctionCall(token.value, (), distinct=False, star=False, filter=None, position=token.position)
+    return _function(token.value, (), token.position)
+
+
+def _function(name: str, arguments: tuple[ast.Expression, ...], position: int) -> ast.FunctionCall:
+    return ast.FunctionCall(name, arguments, distinct=False, star=False, filter=None, position=position)
+
+
+# --- calls whose arguments SQL parts by words -----------------------------------------------------------------------
+
+_Call: TypeAlias = tuple[str, tuple[ast.Expression, ...]]
+"""The name of the function that is meant, and its arguments in the order of its usual form."""
+
+
+def _rest_of_arguments(cursor: Cursor, *first: ast.Expression) -> tuple[ast.Expression, ...]:
+    """`, expression ...` after the first ones."""
+    arguments = list(first)
+    while cursor.accept(","):
+        arguments.append(parse_expression(cursor))
+    return tuple(arguments)
+
+
+def _extract(cursor: Cursor) -> _Call:
+    """`extract(field FROM source)` is `extract('field', source)`."""
+    if cursor.following.symbol != "FROM" or not (cursor.symbol == STRING or cursor.at_name()):
+        return "extract", _rest_of_arguments(cursor, parse_expression(cursor))
+    token = cursor.advance()
+    cursor.advance()
+    return "extract", (ast.StringLiteral(token.value, token.position), parse_expression(cursor))
+
+
+def _position(cursor: Cursor) -> _Call:
+    """`position(part IN text)` is `strpos(text, part)`, which lists its arguments the other way round."""
+    part = parse_expression(cursor, _RANGE)
+    cursor.expect("IN")
+    return "position", (parse_expression(cursor, _RANGE), part)
+
+
+def _substring(cursor: Cursor) -> _Call:
+    """`substring(text FROM start FOR count)` is `substring(text, start, count)`; each of both may be left out."""
+    text = parse_expression(cursor)
+    if cursor.symbol not in ("FROM", "FOR"):
+        return "substring", _rest_of_arguments(cursor, text)
+    return "substring", (text, *_from_and_for(cursor))
+
+
+def _overlay(cursor: Cursor) -> _Call:
+    """`overlay(text PLACING part FROM start FOR count)` is `overlay(text, part, start, count)`."""
+    text = parse_expression(cursor)
+    if not cursor.accept("PLACING"):
+        return "overlay", _rest_of_arguments(cursor, text)
+    part = parse_expression(cursor)
+    if cursor.symbol != "FROM":
+        raise cursor.error("FROM")
+    return "overlay", (text, part, *_from_and_for(cursor))
+
+
+def _from_and_for(cursor: Cursor) -> tuple[ast.Expression, ...]:
+    """`FROM start`, `FOR count` or both, in either order: the start, 1 if not said, and the count, if said."""
+    position = cursor.token.position
+    start = count = None
+    while cursor.symbol in ("FROM", "FOR"):
+        if start is None and cursor.accept("FROM"):
+            start = parse_expression(cursor)
+        elif count is None and cursor.accept("FOR"):
+            count = parse_expression(cursor)
+        else:
+            raise cursor.error()
+    start = ast.IntegerLiteral(1, position) if start is None else start
+    return (start,) if count is None else (start, count)
+
+
+_TRIMS: Final = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}
+
+
+def _trim(cursor: Cursor) -> _Call:
+    """`trim([BOTH | LEADING | TRAILING] [characters] FROM text)` is `btrim(text, characters)` or the like."""
+    side = _TRIMS.get(cursor.symbol)
+    if side is not None:
+        cursor.advance()
+    first = () if cursor.symbol == "FROM" else (parse_expression(cursor),)
+    if cursor.accept("FROM"):
+        return side or "btrim", (*_rest_of_arguments(cursor, parse_expression(cursor)), *first)
+    return side or "trim", _rest_of_arguments(cursor, *first)
+
+
+_CALLS_WITH_WORDS: Final[dict[str, Callable[[Cursor], _Call]]] = {
+    "extract": _extract,
+    "overlay": _overlay,
+    "position": _position,
+    "substring": _substring,
+    "trim": _trim,
+}
 
 
 # --- prefixes -------------------------------------------------------------------------------------------------------
@@ -263,11 +329,11 @@ def _minus(cursor: Cursor) -> ast.Expression:
     operand = parse_expression(cursor, _SIGN)
     match operand:
         case ast.IntegerLiteral(value=value):
-            return _integer_literal(str(-value), position)
+            return integer_literal(str(-value), position)
         case ast.DecimalLiteral(text=text):
             negated = text[1:] if text[0] == "-" else f"-{text}"
             return (
-                _integer_literal(negated, position) if negated[1:].isdigit() else ast.DecimalLiteral(negated, position)
+                integer_literal(negated, position) if negated[1:].isdigit() else ast.DecimalLiteral(negated, position)
             )
         case _:
             return ast.Unary(ast.UnaryOperator.MINUS, operand, position)
@@ -332,14 +398,14 @@ def _default(cursor: Cursor) -> ast.Expression:
 
 _PREFIXES: Final[dict[str, _Prefix]] = {
     **dict.fromkeys({IDENTIFIER} | TABLE_OR_COLUMN_NAMES | FUNCTION_ONLY, _name),
-    INTEGER: _integer,
-    DECIMAL: _decimal,
-    STRING: _string,
-    BYTES: _bytes,
-    PARAMETER: _parameter,
-    "NULL": _null,
-    "TRUE": _boolean,
-    "FALSE": _boolean,
+    INTEGER: parse_integer,
+    DECIMAL: parse_decimal,
+    STRING: parse_string,
+    BYTES: parse_bytes,
+    PARAMETER: parse_parameter,
+    "NULL": parse_null,
+    "TRUE": parse_boolean,
+    "FALSE": parse_boolean,
     "(": _parenthesis,
     "-": _minus,
     "+": _plus,
@@ -470,6 +536,14 @@ def _typecast(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     return ast.Cast(left, parse_type(cursor), position)
 
 
+def _at_time_zone(cursor: Cursor, left: ast.Expression) -> ast.Expression:
+    """`left AT TIME ZONE zone` calls `timezone(zone, left)`, as in PostgreSQL."""
+    position = cursor.advance().position
+    cursor.expect("TIME")
+    cursor.expect("ZONE")
+    return _function("timezone", (parse_expression(cursor, _AT), left), position)
+
+
 def _collate(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     raise cursor.unsupported("COLLATE is")
 
@@ -488,6 +562,8 @@ _NEGATABLE: Final[dict[str, _Infix]] = {
     "ILIKE": _Infix(_RANGE, _like),
     "SIMILAR": _Infix(_RANGE, _similar),
 }
+
+_AT_TIME_ZONE: Final = _Infix(_AT, _at_time_zone)
 
 _INFIXES: Final[dict[str, _Infix]] = {
     "OR": _logical(ast.LogicalOperator.OR, _OR),

@@ -12,7 +12,7 @@ from mynode.sql.tokens import IDENTIFIER, INTEGER
 
 _TYPE_NAMES: Final = UNRESERVED | FUNCTION_ONLY | {IDENTIFIER, "INTERVAL"}
 _SECOND_WORDS: Final = frozenset({("double", "PRECISION"), ("character", "VARYING"), ("char", "VARYING")})
-_TIMES: Final = frozenset({"time", "timestamp"})
+TIMES: Final = frozenset({"time", "timestamp"})
 _MAX_ARGUMENT_DIGITS: Final = 9
 
 
@@ -82,13 +82,19 @@ def parse_type(cursor: Cursor) -> ast.TypeName:
     if (name, cursor.symbol) in _SECOND_WORDS:
         name += f" {cursor.advance().value}"
     arguments = _type_arguments(cursor)
-    if name in _TIMES and cursor.symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME":
-        name += f" {cursor.advance().value} time zone"
-        cursor.expect("TIME")
-        cursor.expect("ZONE")
+    if name in TIMES and cursor.symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME":
+        name += parse_time_zone(cursor)
     if cursor.symbol in ("[", "ARRAY"):
         raise cursor.unsupported("arrays are")
     return ast.TypeName(name, arguments, token.position)
+
+
+def parse_time_zone(cursor: Cursor) -> str:
+    """`WITH | WITHOUT TIME ZONE`, as the end of a type's name."""
+    word = cursor.advance().value
+    cursor.expect("TIME")
+    cursor.expect("ZONE")
+    return f" {word} time zone"
 
 
 def _type_arguments(cursor: Cursor) -> tuple[int, ...]:
