@@ -166,6 +166,31 @@ def bench(
     raise typer.Exit(run_bench(options))
 
 
+_Directory: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A node's data directory, or a directory of such; no node may be running.")
+]
+
+
+@app.command()
+def check(directory: _Directory) -> None:
+    """Prove stopped nodes' files sound, and print their sizes."""
+    from mynode.inspect.check import run_check
+
+    raise typer.Exit(run_check(directory))
+
+
+@app.command()
+def dump(
+    directory: _Directory,
+    rows: Annotated[int, typer.Option(help="Rows of each table.")] = 5,
+    entries: Annotated[int, typer.Option(help="Newest entries of the raft log.")] = 20,
+) -> None:
+    """Show what is in stopped nodes' files: metas, tables, log entries."""
+    from mynode.inspect.dump import run_dump
+
+    raise typer.Exit(run_dump(directory, rows=rows, entries=entries))
+
+
 def _joined(addresses: list[str] | None) -> str:
     """The addresses, given apart or with commas, as the client takes them."""
     return ",".join(addresses) if addresses else DEFAULT_ADDRESSES

@@ -5,6 +5,7 @@
 | `identity` | five lines of text, see `_encode`; written once, whole or not at all |
 | `lock` | nothing; the process that uses the directory holds a lock (flock) on it |
 | `raft-*.log` | the raft log, see `storage/raft_log/format.py` |
+| `tree.pages` | the tree, see `storage/pages/format.py` |
 
 The identity keeps a node from starting on another's log, which would let it vote twice in one term.
 """
@@ -68,6 +69,24 @@ class DataDirectory:
             os.close(lock_fd)
             raise
         return cls(path, disk, identity, lock_fd)
+
+    @classmethod
+    def look(cls, path: Path) -> DataDirectory:
+        """Lock the data directory of whatever node it is, for a look at its files while no process uses it.
+
+        Raises:
+            DataDirectoryError: it is none, or it is in use.
+            CorruptionError: the identity file is damaged.
+        """
+        if not (path / IDENTITY_FILE).is_file():
+            raise DataDirectoryError(f"{path} is not a data directory: it holds no file '{IDENTITY_FILE}'")
+        lock_fd = _make_and_lock(path)
+        try:
+            disk = RealDisk(path)
+            return cls(path, disk, read_identity(disk), lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
 
     def close(self) -> None:
         """Closing twice is harmless."""

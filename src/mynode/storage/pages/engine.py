@@ -78,14 +78,19 @@ class PageEngine:
         if FILE_NAME not in disk.list():
             file = PageFile.create(disk)
             return cls(file, file.newest_meta(), None, cache_bytes)
+        engine = cls.look(disk, cache_bytes=cache_bytes)
+        # Written again, because a failed sync of the last process may have left it in the page cache only.
+        engine._file.write_meta(engine._meta)
+        disk.sync_directory()
+        return engine
+
+    @classmethod
+    def look(cls, disk: Disk, *, cache_bytes: int = limits.PAGE_CACHE_BYTES) -> PageEngine:
+        """Open an existing page file as `open` does, but write nothing: for a look at its tree."""
         file = PageFile(disk.open(FILE_NAME))
         meta = file.newest_meta()
         older = next((other for other in file.metas() if isinstance(other, Meta) and other != meta), None)
-        engine = cls(file, meta, older, cache_bytes)
-        # Written again, because a failed sync of the last process may have left it in the page cache only.
-        file.write_meta(meta)
-        disk.sync_directory()
-        return engine
+        return cls(file, meta, older, cache_bytes)
 
     @property
     def tree(self) -> Tree:
