@@ -197,7 +197,10 @@ class RaftActor:
         for send in sends:
             by_peer.setdefault(send.to, []).append(send.message)
         for peer, messages in by_peer.items():
-            self._links[peer].post(tuple(messages))
+            # A node that nobody listed has no link: what Raft owes it is lost, as on a broken one.
+            link = self._links.get(peer)
+            if link is not None:
+                link.post(tuple(messages))
 
     def _reject(self, rejected: Rejected) -> None:
         error = _rejection(rejected.reason)

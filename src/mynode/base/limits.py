@@ -86,6 +86,10 @@ LOG_TAIL_BYTES: Final = 32 * MIB
 """Payload bytes of the newest entries kept in memory; older ones are fetched from the log store."""
 MAX_LOAD_BYTES: Final = 4 * MIB
 """Entries fetched from the log store in one answer."""
+SNAPSHOT_CHUNK_BYTES: Final = 1 * MIB
+"""A part of a snapshot on its way to a follower; one is unanswered at a time."""
+CAUGHT_UP_ENTRIES: Final = 1_000
+"""A learner becomes a voter only when it lacks no more than this."""
 PEER_OUTBOX_MESSAGES: Final = 256
 """Messages to one peer that may wait; more are dropped (Raft tolerates loss)."""
 PEER_INBOX_MESSAGES: Final = 4_096
@@ -112,5 +116,6 @@ invariant(MAX_READ_SET_BYTES < MAX_TRANSACTION_BYTES, "a read set fits a transac
 invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")
+invariant(2 * SNAPSHOT_CHUNK_BYTES < MAX_REQUEST_FRAME_BYTES, "a part of a snapshot fits a frame")
 invariant(2 * HEARTBEAT_TICKS < ELECTION_TICKS, "a lost heartbeat does not start an election")
 invariant(ROWS_PER_BATCH <= ROWS_BETWEEN_PAUSES, "a batch is made between two pauses")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mynode.base import limits
 from mynode.base.ids import LogIndex, NodeId, Term
-from mynode.raft.effects import HardState
+from mynode.raft.effects import HardState, Snapshot
 from mynode.raft.messages import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class RaftConfig:
-    """One node's settings; units and meanings as of the same names in `mynode.base.limits`."""
+    """One node's settings; units and meanings as of the same names in `mynode.base.limits`.
+
+    `voters` and their `addresses` are the members that a cluster begins with: they count until the log or a snapshot
+    brings a configuration. A node that joins a running cluster has none; it waits to be added.
+    """
 
     node_id: NodeId
     voters: tuple[NodeId, ...]
+    addresses: Mapping[NodeId, str] = field(default_factory=dict)
     election_ticks: int = limits.ELECTION_TICKS
     heartbeat_ticks: int = limits.HEARTBEAT_TICKS
     max_append_bytes: int = limits.MAX_APPEND_BYTES
@@ -25,6 +30,8 @@ class RaftConfig:
     max_uncommitted_bytes: int = limits.MAX_UNCOMMITTED_BYTES
     max_load_bytes: int = limits.MAX_LOAD_BYTES
     log_tail_bytes: int = limits.LOG_TAIL_BYTES
+    snapshot_chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES
+    caught_up_entries: int = limits.CAUGHT_UP_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class Restored:
       equal terms begins, ascending. So the core knows the term of entries that it does not hold in memory. May be left
       out when the tail is a whole log.
     - `applied_index`: the state machine's state includes everything up to here; delivery goes on after it.
+    - `snapshot`: the newest snapshot that can be sent to a follower. The log begins at most one after it and does not
+      end before it (what a crash left of a log that a snapshot was to replace has been emptied).
+    - `configs`: the log's entries of kind CONFIG that are before the tail.
     """
 
     hard_state: HardState = field(default_factory=lambda: HardState(0, None))
@@ -44,6 +54,8 @@ class Restored:
     tail: tuple[Entry, ...] = ()
     term_runs: tuple[tuple[LogIndex, Term], ...] = ()
     applied_index: LogIndex = 0
+    snapshot: Snapshot | None = None
+    configs: tuple[Entry, ...] = ()
 
 
 def term_runs(entries: Iterable[Entry]) -> tuple[tuple[LogIndex, Term], ...]:

@@ -10,6 +10,8 @@ The core dispatches events, changes roles and terms, and ends each step; the res
 | `receiver` | a follower's appends, conflicts and hints | section 5.3 |
 | `replication` | a leader's appends, commitment, check-quorum | section 5.3, 5.4.2; dissertation 6.2, 10.2 |
 | `progress` | what a leader knows of one follower | section 5.3 |
+| `membership` | who takes part, and its changes | dissertation chapter 4 |
+| `snapshots` | the state for who is behind the log's cut | section 7; dissertation chapter 5 |
 | `proposals` | clients' proposals until they are delivered | section 8 |
 | `read_index` | linearizable reads | section 8; dissertation 6.4 |
 | `delivery` | committed entries to the state machine | section 5.3 |
@@ -25,15 +27,28 @@ from collections.abc import Sequence
 from random import Random
 from typing import assert_never
 
-from mynode.base.ids import NodeId, Term
+from mynode.base.ids import LogIndex, NodeId, Term
 from mynode.base.invariant import invariant
 from mynode.raft.config import RaftConfig, Restored
 from mynode.raft.delivery import Delivery
-from mynode.raft.effects import Effects, HardState, LeaderChange, PeerProgress, Persist, RaftStatus, Role
+from mynode.raft.effects import (
+    ChangeRefusal,
+    ChangeRefused,
+    Effects,
+    HardState,
+    LeaderChange,
+    PeerProgress,
+    Persist,
+    RaftStatus,
+    Role,
+    Snapshot,
+)
 from mynode.raft.election import Election
 from mynode.raft.events import (
     CancelProposal,
     CancelRead,
+    ChangeMembership,
+    Compacted,
     EntriesLoaded,
     Event,
     PeerUnreachable,
@@ -41,9 +56,14 @@ from mynode.raft.events import (
     Propose,
     ReadIndex,
     Receive,
+    SnapshotInstalled,
+    SnapshotLoaded,
+    SnapshotStored,
+    SnapshotTaken,
     Tick,
     TransferLeadership,
 )
+from mynode.raft.membership import encode_membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -53,6 +73,9 @@ from mynode.raft.messages import (
     Message,
     ReadIndexRequest,
     ReadIndexResponse,
+    Removed,
+    SnapshotChunk,
+    SnapshotResponse,
     TimeoutNow,
     VoteRequest,
     VoteResponse,
@@ -62,14 +85,15 @@ from mynode.raft.read_index import LocalReads, ReadRounds
 from mynode.raft.receiver import AppendReceiver
 from mynode.raft.replication import Leadership
 from mynode.raft.roles import Cause, next_role
+from mynode.raft.snapshots import SnapshotReceiver
 from mynode.raft.state import NodeState
 
 
 class RaftCore:
-    """One voter of a Raft cluster.
+    """One member of a Raft cluster, or a node that waits to become one.
 
     Args:
-        config: who this node and the voters are, and the bounds.
+        config: who this node and the first voters are, and the bounds.
         restored: what the log store and the state machine held at the start.
         random: for election timeouts and tokens; seeded, a run can be repeated.
 
@@ -81,13 +105,13 @@ class RaftCore:
     """
 
     def __init__(self, config: RaftConfig, restored: Restored, random: Random) -> None:
-        invariant(config.node_id in config.voters, "a node that is no voter does not take part yet")
         self._state = NodeState(config, restored, random)
         self._election = Election(self._state)
         self._proposals = Proposals(self._state)
         self._receiver = AppendReceiver(self._state, self._proposals)
         self._reads = LocalReads(self._state)
         self._delivery = Delivery(self._state, self._proposals, restored.applied_index)
+        self._snapshots = SnapshotReceiver(self._state, self._receiver, self._proposals, self._delivery)
         self._leadership: Leadership | None = None
         self._rounds: ReadRounds | None = None
         self._persist_number = 0
@@ -123,8 +147,10 @@ class RaftCore:
                 case TransferLeadership(to):
                     if self._leadership is not None:
                         self._leadership.hand_over(to)
+                case ChangeMembership():
+                    self._change_membership(event)
                 case _:
-                    assert_never(event)
+                    self._snapshot_event(event)
         # What a stalled node finds waiting may be its leader's heartbeats: they count before the time that passed.
         for _ in range(ticks):
             self._tick()
@@ -140,20 +166,23 @@ class RaftCore:
         return RaftStatus(
             node_id=state.node_id,
             term=state.term,
-            role=state.role,
+            role=state.role if state.is_voter or state.role is not Role.FOLLOWER else Role.LEARNER,
             leader=state.leader,
             commit=state.commit,
             first_index=log.base_index + 1,
             last_index=log.last_index,
-            voters=state.config.voters,
+            voters=tuple(state.membership.voters),
             peers=peers,
+            learners=tuple(state.membership.learners),
+            membership=state.membership,
+            snapshot_index=0 if state.snapshot is None else state.snapshot.index,
         )
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
     def _receive(self, sender: NodeId, message: Message) -> None:
         state = self._state
-        if sender not in state.peers:
+        if sender == state.node_id or self._tell_removed(sender, message):
             return
         if message.term > state.term:
             if not self._is_term_to_enter(message):
@@ -190,8 +219,16 @@ class RaftCore:
                 self._election.answered(sender, message)
                 self._count_votes()
             case TimeoutNow():
-                if state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE):
+                if self._may_be_told_to_campaign:
                     self._campaign(Cause.TOLD_TO_CAMPAIGN, transfer=True)
+            case SnapshotChunk():
+                self._hear_leader(sender)
+                self._snapshots.chunk(sender, message)
+            case SnapshotResponse():
+                if self._leadership is not None:
+                    self._leadership.snapshot_answered(sender, message)
+            case Removed(_, index):
+                self._told_removed(index)
             case _:
                 assert_never(message)
 
@@ -222,7 +259,7 @@ class RaftCore:
         match message:
             case VoteRequest():
                 self._election.refuse_stale(sender, message)
-            case AppendRequest() | Heartbeat():
+            case AppendRequest() | Heartbeat() | SnapshotChunk():
                 self._receiver.refuse_stale(sender, message)
             case ReadIndexRequest():
                 self._state.send(sender, ReadIndexResponse(self._state.term, message.token, 0))
@@ -237,6 +274,84 @@ class RaftCore:
             self._state.send(sender, ReadIndexResponse(self._state.term, request.token, 0))
         else:
             self._rounds.ask(sender, request.token)
+
+    # --- who takes part ----------------------------------------------------------------------------------------------
+
+    @property
+    def _may_be_told_to_campaign(self) -> bool:
+        state = self._state
+        return state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE) and state.may_campaign and state.installing is None
+
+    def _change_membership(self, event: ChangeMembership) -> None:
+        """A leader appends the configuration after the change, and counts by it from then on (dissertation 4.1)."""
+        state, leadership = self._state, self._leadership
+        if leadership is None:
+            refusal: ChangeRefusal | None = ChangeRefusal.NOT_LEADER
+        else:
+            refusal = leadership.refusal_of(event.change)
+        after = state.membership.after(event.change)
+        if leadership is None or after is None or refusal is not None:
+            refused = ChangeRefused(event.id, refusal or ChangeRefusal.IMPOSSIBLE)
+            state.effects.changes_refused.append(refused)
+            return
+        state.config_appended([self._proposals.append_change(event.id, encode_membership(after))])
+        leadership.membership_changed()
+
+    def _tell_removed(self, sender: NodeId, message: Message) -> bool:
+        """A node that was removed while it was cut off asks for votes: it hears why nobody answers."""
+        leadership = self._leadership
+        if leadership is None or not isinstance(message, VoteRequest) or message.transfer:
+            return False
+        if not leadership.has_removed(sender):
+            return False
+        self._state.send(sender, Removed(self._state.term, self._state.memberships.newest_index))
+        return True
+
+    def _told_removed(self, index: LogIndex) -> None:
+        """Not if this node has heard of a newer configuration: it may have been added again."""
+        state = self._state
+        newest = state.memberships.newest_index
+        if index > newest or (index == newest and state.node_id not in state.membership.members):
+            self._leave()
+
+    def _leave(self) -> None:
+        self._state.is_removed = True
+        self._state.effects.removed = True
+
+    def _retire(self) -> None:
+        """This leader's removal is committed: who holds most takes over at once (dissertation 4.2.2)."""
+        if self._leadership is not None:
+            successor = self._leadership.successor()
+            if successor is not None:
+                self._state.send(successor, TimeoutNow(self._state.term))
+        self._step_down(Cause.REMOVED)
+        self._leave()
+
+    # --- snapshots ---------------------------------------------------------------------------------------------------
+
+    def _snapshot_event(
+        self, event: SnapshotTaken | Compacted | SnapshotLoaded | SnapshotStored | SnapshotInstalled
+    ) -> None:
+        state = self._state
+        match event:
+            case SnapshotTaken(index):
+                if state.snapshot is None or index > state.snapshot.index:
+                    invariant(index <= self._delivery.delivered_index, "a snapshot holds what was delivered")
+                    state.snapshot = Snapshot(index, state.log.term_at(index), state.memberships.at(index))
+                    state.memberships.forget_before(index)
+            case Compacted(first_index):
+                newest = 0 if state.snapshot is None else state.snapshot.index
+                invariant(first_index <= newest + 1, "what is cut off is in a snapshot")
+                state.log.compact(first_index)
+            case SnapshotLoaded():
+                if self._leadership is not None:
+                    self._leadership.snapshots.loaded(event)
+            case SnapshotStored():
+                self._snapshots.stored(event)
+            case SnapshotInstalled():
+                self._snapshots.installed(event)
+            case _:
+                assert_never(event)
 
     # --- other events ------------------------------------------------------------------------------------------------
 
@@ -349,6 +464,8 @@ class RaftCore:
             self._reads.ask(rounds)
             rounds.confirm()
             leadership.send_appends()
+            if leadership.is_retired:
+                self._retire()
         else:
             self._proposals.forward_due()
             self._reads.ask_leader()
@@ -379,6 +496,7 @@ class RaftCore:
         """Raise `InvariantViolation` if any stated invariant does not hold. Walks the whole tail: for tests."""
         state, log = self._state, self._state.log
         log.check_invariants()
+        state.memberships.check_invariants()
         self._proposals.check_invariants(self._delivery.delivered_index)
         self._delivery.check_invariants()
         leads = state.role is Role.LEADER

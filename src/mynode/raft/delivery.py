@@ -26,7 +26,7 @@ class Delivery:
         if event.generation != self._load_generation:
             return
         self._load_generation = None
-        invariant(bool(event.entries), "the log store has what the log holds")
+        invariant(bool(event.entries), "what is not applied yet is not cut off")
         self._deliver(event.entries)
 
     def deliver(self) -> None:
@@ -35,7 +35,7 @@ class Delivery:
         log = state.log
         due = min(state.commit, log.durable_index)
         first = self.delivered_index + 1
-        if first > due or self._load_generation is not None:
+        if first > due or self._load_generation is not None or state.installing is not None:
             return
         if first < log.tail_start:
             last = min(due, log.tail_start - 1)
@@ -43,6 +43,15 @@ class Delivery:
             return
         self._deliver(log.entries_from(first, due - first + 1, state.config.max_load_bytes))
         state.effects.more_committed = self.delivered_index < due
+
+    def stop(self) -> None:
+        """A snapshot is about to replace the state: what is being loaded is not delivered any more."""
+        self._load_generation = None
+
+    def skip_to(self, index: LogIndex) -> None:
+        """The state is now that of a snapshot, as of `index`."""
+        invariant(index > self.delivered_index, "a snapshot is ahead of the state that it replaces")
+        self.delivered_index = index
 
     def _deliver(self, entries: tuple[Entry, ...]) -> None:
         invariant(entries[0].index == self.delivered_index + 1, "entries are delivered in order")

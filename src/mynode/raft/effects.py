@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mynode.base.ids import LogIndex, NodeId, ProposalId, Term
+from mynode.raft.membership import Membership
 from mynode.raft.messages import Entry, Message
 
 
@@ -57,6 +58,55 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a snapshot stands for: the log up to `index`, whose entry is of `term`, and the members as of it."""
+
+    index: LogIndex
+    term: Term
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSnapshot:
+    """Read up to `max_bytes` of this node's own snapshot from `offset` on; answered by `events.SnapshotLoaded`."""
+
+    generation: int
+    index: LogIndex
+    term: Term
+    offset: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSnapshotChunk:
+    """Put a part of `source`'s snapshot beside the state; answered by `events.SnapshotStored`.
+
+    Parts of another source, index or term are thrown away first. A part is stored only if its checksum is right and it
+    begins where what is held ends; without data it only asks how much is held.
+    """
+
+    source: NodeId
+    index: LogIndex
+    term: Term
+    offset: int
+    data: bytes
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSnapshot:
+    """Let the whole snapshot that was stored from `source` replace state and log; answered by `SnapshotInstalled`.
+
+    Carried out after all persists and committed entries handed out before. The log is empty afterwards, its next entry
+    is `snapshot.index` + 1 (the term before it `snapshot.term`); the hard state stays. A crash leaves the old or the
+    new one: a log that ends before the state, or has another term at its index, is emptied at the next start.
+    """
+
+    source: NodeId
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
 class ReadReady:
     """The reads of `token` may be served from any state that has applied `index`."""
 
@@ -80,6 +130,24 @@ class Rejected:
     reason: RejectReason
 
 
+class ChangeRefusal(Enum):
+    """Why a membership change was not done."""
+
+    NOT_LEADER = "this node does not lead"
+    CHANGE_RUNNING = "the leader is new, hands over, or another change is not committed yet"
+    NOT_CAUGHT_UP = "the learner has not caught up"
+    IMPOSSIBLE = "the members do not allow it"
+    OVERTAKEN = "another leader's entries took its place"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRefused:
+    """The change of this id is in no configuration, and will not be."""
+
+    id: ProposalId
+    reason: ChangeRefusal
+
+
 @dataclass(frozen=True, slots=True)
 class LeaderChange:
     """This node's view of who leads changed; `leader` is None while nobody is known to."""
@@ -101,6 +169,11 @@ class Effects:
     - `read_ready`, `rejected` answer local clients.
     - `leader_change` tells whoever shows or follows the leader.
     - `more_committed`: `committed` is full and more could be delivered; step again soon, if need be without events.
+    - `membership`: the configuration that counts from now on (also one that a truncation brought back): who is to have
+      a link. One that left keeps it for an election timeout or so: it is told.
+    - `changes_refused` answers operators.
+    - `removed`: this node is no member any more; it says so and stops.
+    - `load_snapshot` asks for parts of the own snapshot, `store_chunk` and `install` are a follower's side of it.
     """
 
     send: list[Send] = field(default_factory=list)
@@ -112,6 +185,12 @@ class Effects:
     rejected: list[Rejected] = field(default_factory=list)
     leader_change: LeaderChange | None = None
     more_committed: bool = False
+    membership: Membership | None = None
+    changes_refused: list[ChangeRefused] = field(default_factory=list)
+    removed: bool = False
+    load_snapshot: list[LoadSnapshot] = field(default_factory=list)
+    store_chunk: StoreSnapshotChunk | None = None
+    install: InstallSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +215,8 @@ class RaftStatus:
     last_index: LogIndex
     voters: tuple[NodeId, ...]
     peers: tuple[PeerProgress, ...]
+    learners: tuple[NodeId, ...] = ()
+    membership: Membership = field(default_factory=Membership)
+    """The newest configuration of the log, with addresses; committed or not."""
+    snapshot_index: LogIndex = 0
+    """What the newest snapshot includes; 0 without one."""

@@ -17,7 +17,10 @@ from mynode.raft.state import NodeState
 class Election:
     """When to campaign, who voted, and to whom this node gives its vote.
 
-    Invariants: `_votes` holds voters only, each once; a node's own vote counts only once it is durable.
+    A vote is given to whoever asks in its due: the candidate may know of a configuration that this node does not
+    (dissertation 4.1). It is the candidate who counts those of voters only.
+
+    Invariants: `_votes` holds each node once; a node's own vote counts only once it is durable.
     """
 
     def __init__(self, state: NodeState) -> None:
@@ -35,7 +38,8 @@ class Election:
         """A new random timeout: election_ticks to 2 * election_ticks - 1 ticks; one tick where nobody else can lead."""
         state = self._state
         shortest = state.config.election_ticks
-        self._timeout = state.random.randrange(shortest, 2 * shortest) if state.peers else 1
+        is_alone = state.is_voter and len(state.membership.voters) == 1
+        self._timeout = 1 if is_alone else state.random.randrange(shortest, 2 * shortest)
         self._deadline = state.now + self._timeout
 
     def leader_heard(self) -> None:
@@ -45,7 +49,9 @@ class Election:
 
     @property
     def timed_out(self) -> bool:
-        return self._state.now >= self._deadline
+        """Whether it is time to campaign, for one who may; not while a snapshot replaces the log."""
+        state = self._state
+        return state.now >= self._deadline and state.may_campaign and state.installing is None
 
     # --- campaigning -------------------------------------------------------------------------------------------------
 
@@ -55,7 +61,7 @@ class Election:
         self._votes = {state.node_id}
         self.restart_timer()
         log = state.log
-        for peer in state.peers:
+        for peer in self._other_voters():
             state.send(peer, VoteRequest(state.term + 1, log.last_index, log.last_term, pre_vote=True, transfer=False))
 
     def start_vote(self, *, transfer: bool) -> None:
@@ -65,7 +71,7 @@ class Election:
         self._own_vote_persist = None
         self.restart_timer()
         request = VoteRequest(state.term, state.log.last_index, state.log.last_term, pre_vote=False, transfer=transfer)
-        for peer in state.peers:
+        for peer in self._other_voters():
             state.send_after_persist(peer, request)
 
     def hard_state_handed(self, persist_number: int) -> None:
@@ -92,7 +98,11 @@ class Election:
 
     @property
     def won(self) -> bool:
-        return len(self._votes) >= self._state.quorum
+        """Votes of nodes that are no voters, this one perhaps among them, do not count."""
+        return self._state.has_majority(self._votes)
+
+    def _other_voters(self) -> list[NodeId]:
+        return [each for each in self._state.membership.voters if each != self._state.node_id]
 
     # --- voting ------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mynode.base.ids import LogIndex, NodeId, ProposalId
+from mynode.base.ids import LogIndex, NodeId, ProposalId, Term
+from mynode.raft.membership import MembershipChange
 from mynode.raft.messages import Entry, Message, Proposal
 
 
@@ -66,7 +67,10 @@ class Persisted:
 
 @dataclass(frozen=True, slots=True)
 class EntriesLoaded:
-    """The answer to `Effects.load`; stale when the generation has passed. Entries follow each other from `first`."""
+    """The answer to `Effects.load`; stale when the generation has passed. Entries follow each other from `first`.
+
+    None, if the log store has cut `first` off since; a `Compacted` says so before, or soon.
+    """
 
     generation: int
     first: LogIndex
@@ -87,6 +91,62 @@ class PeerUnreachable:
     peer: NodeId
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeMembership:
+    """An operator wants this change. Only a leader does it, and only if no other one is uncommitted.
+
+    Answered by the entry with this id in `Effects.committed`, or by `Effects.changes_refused`.
+    """
+
+    id: ProposalId
+    change: MembershipChange
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """The state as of `index`, which is applied, is durable outside of the log, and can be had by `LoadSnapshot`."""
+
+    index: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """The log store has cut off its front: `first_index` is the first entry left, at most one after the snapshot."""
+
+    first_index: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLoaded:
+    """The answer to `Effects.load_snapshot`: bytes from the offset asked for, with the loader's checksum over them.
+
+    `data` is None if that snapshot is no longer there. `is_last`: they end the snapshot; then they may be none.
+    """
+
+    generation: int
+    data: bytes | None
+    checksum: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotStored:
+    """The answer to `Effects.store_chunk`: how many bytes of that snapshot are here, from the first one on."""
+
+    index: LogIndex
+    term: Term
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInstalled:
+    """The answer to `Effects.install`, durable; not `installed`: the bytes were no whole snapshot, and are gone."""
+
+    index: LogIndex
+    term: Term
+    installed: bool
+
+
 Event: TypeAlias = (
     Tick
     | Receive
@@ -98,4 +158,10 @@ Event: TypeAlias = (
     | EntriesLoaded
     | TransferLeadership
     | PeerUnreachable
+    | ChangeMembership
+    | SnapshotTaken
+    | Compacted
+    | SnapshotLoaded
+    | SnapshotStored
+    | SnapshotInstalled
 )

@@ -136,6 +136,31 @@ class Log:
         del self._tail[:count]
         self.tail_start += count
 
+    def compact(self, first_index: LogIndex) -> None:
+        """The log store has cut off what is before `first_index`; all of it is durable, committed and in a snapshot."""
+        base = first_index - 1
+        invariant(base <= self.durable_index, "only what is durable is cut off")
+        if base <= self.base_index:
+            return
+        forgotten = max(first_index - self.tail_start, 0)
+        self._tail_bytes -= _memory_bytes(self._tail[:forgotten])
+        del self._tail[:forgotten]
+        self.tail_start += forgotten
+        term = self.term_at(base)
+        passed = bisect_right(self._run_starts, base)
+        self._run_starts[:passed] = [base]
+        self._run_terms[:passed] = [term]
+        self.base_index = base
+
+    def replace(self, base_index: LogIndex, base_term: Term) -> None:
+        """A snapshot took the log's place: it is empty, and goes on after (`base_index`, `base_term`)."""
+        self._tail = []
+        self._tail_bytes = 0
+        self._handed.clear()
+        self._run_starts, self._run_terms = [base_index], [base_term]
+        self.base_index = self.last_index = self.durable_index = base_index
+        self.tail_start = self._unhanded = base_index + 1
+
     # --- durability --------------------------------------------------------------------------------------------------
 
     @property

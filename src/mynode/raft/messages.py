@@ -21,7 +21,7 @@ class EntryKind(IntEnum):
     COMMAND = 1
     """A command for the replicated state machine; opaque to Raft."""
     CONFIG = 2
-    """A membership change."""
+    """A configuration, see `membership`; used by every node from the moment it is appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,44 @@ class TimeoutNow:
     term: Term
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotChunk:
+    """A part of the state up to `index`, whose entry is of `index_term`, for a follower whose entries are cut off.
+
+    `data` stands at `offset` of the snapshot's bytes, which are opaque here; `checksum` is its sender's, over `data`.
+    One without data that is not the last asks how much of the snapshot the receiver holds. At most one is unanswered.
+    `membership` is the encoded configuration as of `index`.
+    """
+
+    term: Term
+    index: LogIndex
+    index_term: Term
+    membership: bytes
+    offset: int
+    data: bytes
+    checksum: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotResponse:
+    """The sender holds `size` bytes of the snapshot of (`index`, `index_term`). A whole one is answered, once it has
+    taken the place of log and state, by an `AppendResponse`."""
+
+    term: Term
+    index: LogIndex
+    index_term: Term
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The leader says: the committed configuration at `index` does not hold the receiver."""
+
+    term: Term
+    index: LogIndex
+
+
 Message: TypeAlias = (
     VoteRequest
     | VoteResponse
@@ -161,6 +199,9 @@ Message: TypeAlias = (
     | ReadIndexResponse
     | ForwardProposals
     | TimeoutNow
+    | SnapshotChunk
+    | SnapshotResponse
+    | Removed
 )
 
 PeerMessages: TypeAlias = tuple[NodeId, tuple[Message, ...]]

@@ -69,6 +69,8 @@ class Progress:
 
     def rejected(self, rejected_index: LogIndex, agree_index: LogIndex) -> None:
         """The append after `rejected_index` did not fit; the logs may agree at `agree_index`. Late ones are ignored."""
+        if self.state is ProgressState.SNAPSHOT:
+            return
         if self.state is ProgressState.PROBE:
             if rejected_index != self.next_index - 1:
                 return
@@ -92,7 +94,7 @@ class Progress:
         """Find out what got lost: messages keep their order, so what left before the heartbeat is there or lost."""
         self.heard_at = now
         self.answered_round = max(self.answered_round, response.round)
-        if not 0 < self._check_round <= response.round:
+        if self.state is ProgressState.SNAPSHOT or not 0 < self._check_round <= response.round:
             return
         self._check_round = 0
         held = max(response.last_index, self.match_index)
@@ -107,6 +109,18 @@ class Progress:
             self.ask_again = held > self.match_index
         elif self.match_index < self._check_index:
             self.ask_again = True
+
+    def needs_snapshot(self) -> None:
+        """What the follower needs next is cut off: it gets a snapshot, and after it `snapshot_arrived`."""
+        self.state = ProgressState.SNAPSHOT
+        self.probe_sent = False
+        self.ask_again = False
+        self._forget_sent()
+
+    def snapshot_arrived(self, match_index: LogIndex) -> None:
+        """The follower holds everything up to `match_index`, after which the log goes on."""
+        self.match_index = max(self.match_index, match_index)
+        self._replicate_from(self.match_index + 1)
 
     def _probe_from(self, next_index: LogIndex) -> None:
         self.state = ProgressState.PROBE

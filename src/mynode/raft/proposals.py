@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from mynode.base.ids import LogIndex, ProposalId
 from mynode.base.invariant import invariant
-from mynode.raft.effects import Rejected, RejectReason
-from mynode.raft.messages import Entry, ForwardProposals, Proposal
+from mynode.raft.effects import ChangeRefusal, ChangeRefused, Rejected, RejectReason
+from mynode.raft.messages import Entry, EntryKind, ForwardProposals, Proposal
 from mynode.raft.state import NodeState
 
 
@@ -37,11 +37,13 @@ class Proposals:
         self._counted_from: LogIndex = state.log.last_index + 1
         self._aged: set[ProposalId] = set()
         self._next_sweep = state.config.election_ticks
+        self._own_changes: set[ProposalId] = set()
 
     # --- this node's own ---------------------------------------------------------------------------------------------
 
     def propose(self, proposals: Sequence[Proposal]) -> None:
         """Take proposals of local clients; over the bound of uncommitted bytes they are rejected as busy."""
+        invariant(all(each.kind is not EntryKind.CONFIG for each in proposals), "members change by ChangeMembership")
         room = self._state.config.max_uncommitted_bytes - max(self._own_bytes, self._undelivered_bytes)
         for proposal in proposals:
             size = len(proposal.payload)
@@ -110,7 +112,16 @@ class Proposals:
         """This node leads: append another node's proposals, unless they are here already or too much is undelivered."""
         if self._undelivered_bytes <= self._state.config.max_uncommitted_bytes:
             in_log = self._in_log
-            self._append([proposal for proposal in proposals if proposal.id not in in_log])
+            self._append([each for each in proposals if each.id not in in_log and each.kind is not EntryKind.CONFIG])
+
+    def append_change(self, id_: ProposalId, payload: bytes) -> Entry:
+        """This node leads: a new configuration goes into its log. Nobody proposes it again when it is lost."""
+        log = self._state.log
+        entry = Entry(self._state.term, log.last_index + 1, EntryKind.CONFIG, id_, payload)
+        log.append([entry])
+        self.appended([entry])
+        self._own_changes.add(id_)
+        return entry
 
     def _append(self, proposals: Sequence[Proposal]) -> None:
         if not proposals:
@@ -141,16 +152,30 @@ class Proposals:
             self._in_log.discard(entry.proposal_id)
             if entry.proposal_id in self._sent:
                 self._again.append(entry.proposal_id)
+            if entry.proposal_id in self._own_changes:
+                self._own_changes.discard(entry.proposal_id)
+                refused = ChangeRefused(entry.proposal_id, ChangeRefusal.OVERTAKEN)
+                self._state.effects.changes_refused.append(refused)
             if entry.index >= self._counted_from:
                 self._undelivered_bytes -= len(entry.payload)
         # Also where a restart left the entries out of memory: what takes their place is counted.
         self._counted_from = min(self._counted_from, first)
+
+    def log_replaced(self) -> None:
+        """A snapshot took the log's place. Which of its own proposals are in it is not known: they are due again."""
+        self._in_log.clear()
+        self._own_changes.clear()
+        self._undelivered_bytes = 0
+        self._counted_from = self._state.log.last_index + 1
+        self._again = list(self._sent)
 
     def delivered(self, entries: Iterable[Entry]) -> None:
         """These entries go to the state machine: nobody waits for them here any more."""
         sent, discard = self._sent, self._in_log.discard
         for entry in entries:
             discard(entry.proposal_id)
+            if entry.kind is EntryKind.CONFIG:
+                self._own_changes.discard(entry.proposal_id)
             if entry.proposal_id in sent:
                 del sent[entry.proposal_id]
                 self._own_bytes -= len(entry.payload)

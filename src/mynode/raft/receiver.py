@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
-from mynode.raft.messages import AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse
+from mynode.raft.messages import AppendRequest, AppendResponse, Heartbeat, HeartbeatResponse, SnapshotChunk
 from mynode.raft.proposals import Proposals
 from mynode.raft.state import NodeState
 
@@ -31,6 +31,8 @@ class AppendReceiver:
     def append(self, leader: NodeId, request: AppendRequest) -> None:
         """Take the entries in if the one before them is the leader's too, else say where the logs may agree."""
         state = self._state
+        if state.installing is not None:
+            return  # The log is about to be replaced.
         log = state.log
         prev_index = request.prev_index
         # What is no longer in the log was committed, and every leader has it (Leader Completeness, Figure 3).
@@ -62,18 +64,28 @@ class AppendReceiver:
                 invariant(entries[0].index > self._state.commit, "a committed entry is never replaced")
                 first = entries[0].index
                 self._proposals.truncated(first, log.truncate(first))
+                self._state.config_truncated(first)
         if entries:
             log.append(entries)
             self._proposals.appended(entries)
+            self._state.config_appended(entries)
+
+    def agree(self, leader: NodeId, index: LogIndex) -> None:
+        """What a snapshot up to `index` holds is here, and committed: as if it had come in appends."""
+        state = self._state
+        state.commit = max(state.commit, index)
+        self._agreed = max(self._agreed, state.commit)
+        self._acknowledge_to = leader
 
     def heartbeat(self, leader: NodeId, heartbeat: Heartbeat) -> None:
         state = self._state
         # The leader never says more than it knows to be durable here, so up to `commit` the logs are equal.
-        state.commit = max(state.commit, min(heartbeat.commit, state.log.last_index))
+        if state.installing is None:
+            state.commit = max(state.commit, min(heartbeat.commit, state.log.last_index))
         if heartbeat.round:
             state.send(leader, HeartbeatResponse(state.term, heartbeat.round, self._agreed))
 
-    def refuse_stale(self, sender: NodeId, request: AppendRequest | Heartbeat) -> None:
+    def refuse_stale(self, sender: NodeId, request: AppendRequest | Heartbeat | SnapshotChunk) -> None:
         """The sender leads an earlier term: tell it this one, so that it steps down."""
         rejected = request.prev_index if isinstance(request, AppendRequest) else 0
         self._state.send(sender, AppendResponse(self._state.term, False, 0, rejected, 0, 0))

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
-from mynode.raft.effects import PeerProgress
+from mynode.raft.effects import ChangeRefusal, PeerProgress
 from mynode.raft.events import EntriesLoaded
 from mynode.raft.log import take
+from mynode.raft.membership import ChangeKind, MembershipChange
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -21,9 +22,12 @@ from mynode.raft.messages import (
     EntryKind,
     Heartbeat,
     HeartbeatResponse,
+    Removed,
+    SnapshotResponse,
     TimeoutNow,
 )
 from mynode.raft.progress import Progress, ProgressState
+from mynode.raft.snapshots import SnapshotSender
 from mynode.raft.state import NodeState
 
 
@@ -33,7 +37,8 @@ class Leadership:
     Invariants:
         - the log's entries from `first_index` on are of this term, and no others are;
         - what is committed by counting is of this term (Figure 8);
-        - a peer's match_index is at most the log's last_index.
+        - a peer's match_index is at most the log's last_index;
+        - there is a progress for each other member, voter or learner, and only voters' count.
     """
 
     def __init__(self, state: NodeState) -> None:
@@ -45,6 +50,9 @@ class Leadership:
         self._transfer_to: NodeId | None = None
         self._transfer_until = 0
         self._transfer_told = False
+        self.snapshots = SnapshotSender(state)
+        self._leaving: dict[NodeId, LogIndex] = {}
+        """Nodes that an uncommitted configuration leaves out, and its index: they are told when it is committed."""
         state.log.append([Entry(state.term, self.first_index, EntryKind.NOOP, b"", b"")])
 
     # --- time --------------------------------------------------------------------------------------------------------
@@ -57,13 +65,14 @@ class Leadership:
             round_ = self.send_heartbeats()
             for progress in self.progress.values():
                 progress.heartbeat_sent(round_)
+            self.snapshots.heartbeat_sent(round_)
 
     @property
     def has_quorum(self) -> bool:
-        """Whether a quorum, this node included, was heard within an election timeout."""
+        """Whether a quorum, this node included if it is a voter, was heard within an election timeout."""
         oldest = self._state.now - self._state.config.election_ticks
-        heard = [progress for progress in self.progress.values() if progress.heard_at > oldest]
-        return len(heard) + 1 >= self._state.quorum
+        heard = [progress.peer for progress in self.progress.values() if progress.heard_at > oldest]
+        return self._state.has_majority([self._state.node_id, *heard])
 
     def send_heartbeats(self) -> int:
         """Begin a heartbeat round with everybody; returns its number. Its answers prove that this node still leads."""
@@ -75,8 +84,10 @@ class Leadership:
 
         Should one of them be gone, the next round with everybody confirms this one, too.
         """
-        quickest = sorted(self.progress.values(), key=_quickness, reverse=True)
-        return self._begin_round(quickest[: self._state.quorum - 1])
+        voters = self._state.membership.voters
+        others = [progress for progress in self.progress.values() if progress.peer in voters]
+        others.sort(key=_quickness, reverse=True)
+        return self._begin_round(others[: self._state.quorum - self._state.is_voter])
 
     def _begin_round(self, peers: Iterable[Progress]) -> int:
         state = self._state
@@ -87,16 +98,21 @@ class Leadership:
         return self._round
 
     def round_is_confirmed(self, round_: int) -> bool:
-        """Whether a quorum, this node included, answered this round or a later one."""
-        answered = [progress for progress in self.progress.values() if progress.answered_round >= round_]
-        return len(answered) + 1 >= self._state.quorum
+        """Whether a quorum, this node included if it is a voter, answered this round or a later one."""
+        answered = [progress.peer for progress in self.progress.values() if progress.answered_round >= round_]
+        return self._state.has_majority([self._state.node_id, *answered])
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
     def append_answered(self, peer: NodeId, response: AppendResponse) -> None:
-        progress = self.progress[peer]
+        progress = self.progress.get(peer)
+        if progress is None:
+            return
         progress.heard_at = self._state.now
         log = self._state.log
+        if response.accepted and progress.state is ProgressState.SNAPSHOT:
+            self._snapshot_accepted(progress, min(response.match_index, log.last_index))
+            return
         if response.accepted:
             progress.accepted(min(response.match_index, log.last_index))
             return
@@ -104,7 +120,29 @@ class Leadership:
         progress.rejected(response.rejected_index, log.newest_of_term_at_most(hint, response.hint_term))
 
     def heartbeat_answered(self, peer: NodeId, response: HeartbeatResponse) -> None:
-        self.progress[peer].heartbeat_answered(response, self._state.now)
+        if peer in self.progress:
+            self.progress[peer].heartbeat_answered(response, self._state.now)
+            self.snapshots.heartbeat_answered(peer, response.round)
+
+    def snapshot_answered(self, peer: NodeId, response: SnapshotResponse) -> None:
+        if peer in self.progress:
+            self.progress[peer].heard_at = self._state.now
+            self.snapshots.answered(peer, response)
+
+    def _snapshot_accepted(self, progress: Progress, match_index: LogIndex) -> None:
+        """The follower has all up to there: the log goes on from it, unless it was cut beyond that meanwhile."""
+        if match_index >= self._state.log.base_index:
+            self.snapshots.end(progress.peer)
+            progress.snapshot_arrived(match_index)
+        elif match_index >= self.snapshots.index(progress.peer):
+            self._begin_snapshot(progress)
+
+    def _begin_snapshot(self, progress: Progress) -> None:
+        snapshot = self._state.snapshot
+        invariant(snapshot is not None, "what is cut off is in a snapshot")
+        if snapshot is not None:
+            progress.needs_snapshot()
+            self.snapshots.begin(progress.peer, snapshot)
 
     def unreachable(self, peer: NodeId) -> None:
         if peer in self.progress:
@@ -114,17 +152,22 @@ class Leadership:
         """Entries for a follower that is behind the log's tail; those nobody waits for any more are dropped."""
         for progress in self.progress.values():
             if progress.load_generation == event.generation:
-                invariant(bool(event.entries), "the log store has what the log holds")
                 progress.load_generation = None
                 progress.loaded = event.entries
 
     def advance_commit(self) -> None:
-        """Commit what a quorum holds durably, this node's disk being one of it; only from this term on (5.4.2)."""
+        """Commit what a quorum of voters holds durably, this node's disk among them; only from this term on (5.4.2)."""
         state = self._state
-        held = sorted([state.log.durable_index, *[progress.match_index for progress in self.progress.values()]])
+        voters = state.membership.voters
+        held = [progress.match_index for progress in self.progress.values() if progress.peer in voters]
+        if state.is_voter:
+            held.append(state.log.durable_index)
+        held.sort()
         index = held[len(held) - state.quorum]
         if index > state.commit and index >= self.first_index:
             state.commit = index
+            if self._leaving:
+                self._tell_leaving()
 
     # --- appends -----------------------------------------------------------------------------------------------------
 
@@ -167,6 +210,9 @@ class Leadership:
         """The append from next_index on; None while its entries are loaded. A probe does not load, it goes empty."""
         log, config = self._state.log, self._state.config
         first = progress.next_index
+        if first <= log.base_index:
+            self._begin_snapshot(progress)
+            return None
         if first >= log.tail_start:
             if first not in made:
                 entries = log.entries_from(first, config.max_append_entries, config.max_append_bytes)
@@ -187,6 +233,66 @@ class Leadership:
         state = self._state
         return AppendRequest(state.term, prev_index, state.log.term_at(prev_index), entries, state.commit)
 
+    # --- membership --------------------------------------------------------------------------------------------------
+
+    def refusal_of(self, change: MembershipChange) -> ChangeRefusal | None:
+        """Why this change cannot begin now.
+
+        A new leader waits until an entry of its own term is committed: else two leaders could each have changed the
+        same configuration, and count by majorities that do not overlap (Ongaro's correction of 2015).
+        """
+        state = self._state
+        is_running = state.memberships.newest_index > state.commit or state.commit < self.first_index
+        if is_running or self.is_handing_over:
+            return ChangeRefusal.CHANGE_RUNNING
+        if change.kind is ChangeKind.PROMOTE and change.node_id in state.membership.learners:
+            progress = self.progress[change.node_id]
+            lacks = state.log.last_index - progress.match_index
+            is_alive = progress.heard_at > state.now - state.config.election_ticks
+            if not is_alive or progress.match_index == 0 or lacks > state.config.caught_up_entries:
+                return ChangeRefusal.NOT_CAUGHT_UP
+        return None
+
+    def membership_changed(self) -> None:
+        """A configuration was appended: who is new gets the log, who left gets no more of it."""
+        state = self._state
+        for peer in state.peers:
+            if peer not in self.progress:
+                self.progress[peer] = Progress(peer, state.log.last_index + 1, state.now)
+            self._leaving.pop(peer, None)
+        for peer in self.progress.keys() - set(state.peers):
+            del self.progress[peer]
+            self.snapshots.end(peer)
+            self._leaving[peer] = state.log.last_index
+        if self._transfer_to is not None and self._transfer_to not in state.membership.voters:
+            self._transfer_to = None
+
+    def _tell_leaving(self) -> None:
+        state = self._state
+        for peer, index in list(self._leaving.items()):
+            if index <= state.commit:
+                del self._leaving[peer]
+                state.send(peer, Removed(state.term, index))
+
+    def has_removed(self, node_id: NodeId) -> bool:
+        """Whether the committed configuration, which this term's leader knows, does not hold the node."""
+        state = self._state
+        is_settled = state.memberships.newest_index <= state.commit and state.commit >= self.first_index
+        return is_settled and node_id not in state.membership.members
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether the configuration without this leader is committed."""
+        return not self._state.is_voter and self._state.memberships.newest_index <= self._state.commit
+
+    def successor(self) -> NodeId | None:
+        """Who holds most of the voters that were heard lately; None for none."""
+        state = self._state
+        recent = state.now - state.config.election_ticks
+        voters = [each for each in self.progress.values() if each.peer in state.membership.voters]
+        best = max(voters, key=lambda each: (each.heard_at > recent, each.match_index), default=None)
+        return None if best is None else best.peer
+
     # --- handing over ------------------------------------------------------------------------------------------------
 
     @property
@@ -195,12 +301,11 @@ class Leadership:
         return self._transfer_to is not None
 
     def hand_over(self, to: NodeId | None) -> None:
-        """Bring `to` (None: whoever holds most) up to date, tell it to campaign; given up after an election timeout."""
+        """Bring the voter `to` (None: who holds most) up to date and tell it to campaign; given up after a timeout."""
         state = self._state
-        if to is None and self.progress:
-            recent = state.now - state.config.election_ticks
-            to = max(self.progress.values(), key=lambda each: (each.heard_at > recent, each.match_index)).peer
-        if to not in self.progress or to == self._transfer_to:
+        if to is None:
+            to = self.successor()
+        if to is None or to not in self.progress or to not in state.membership.voters or to == self._transfer_to:
             return
         self._transfer_to = to
         self._transfer_until = state.now + state.config.election_ticks
@@ -223,8 +328,10 @@ class Leadership:
     def check_invariants(self) -> None:
         state = self._state
         log = state.log
-        invariant(log.term_at(self.first_index) == state.term, "a leader's first entry is of its term")
-        invariant(log.term_at(self.first_index - 1) < state.term, "earlier entries are of earlier terms")
+        if self.first_index > log.base_index:
+            invariant(log.term_at(self.first_index) == state.term, "a leader's first entry is of its term")
+            invariant(log.term_at(self.first_index - 1) < state.term, "earlier entries are of earlier terms")
+        invariant(self.progress.keys() == set(state.peers), "each other member has a progress")
         invariant(log.last_term == state.term, "a leader's newest entry is of its term")
         for progress in self.progress.values():
             progress.check_invariants()

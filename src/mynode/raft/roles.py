@@ -18,6 +18,7 @@ class Cause(Enum):
     TOLD_TO_CAMPAIGN = "the leader hands over"
     LEADER_HEARD = "a leader of this term spoke"
     HIGHER_TERM = "saw a higher term"
+    REMOVED = "is no voter in the committed configuration"
     QUORUM_LOST = "heard of no quorum for an election timeout"
 
 
@@ -37,6 +38,7 @@ TRANSITIONS: Final[dict[tuple[Role, Cause], Role]] = {
     (Role.CANDIDATE, Cause.HIGHER_TERM): Role.FOLLOWER,
     (Role.LEADER, Cause.HIGHER_TERM): Role.FOLLOWER,
     (Role.LEADER, Cause.QUORUM_LOST): Role.FOLLOWER,
+    (Role.LEADER, Cause.REMOVED): Role.FOLLOWER,
 }
 
 

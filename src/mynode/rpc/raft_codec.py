@@ -12,12 +12,17 @@
 | 8   | ReadIndexResponse | term, token, index                                                  |
 | 9   | ForwardProposals  | term, [proposal, …]                                                 |
 | 10  | TimeoutNow        | term                                                                |
+| 11  | SnapshotChunk     | term, index, index_term, membership, offset, data, checksum, last   |
+| 12  | SnapshotResponse  | term, index, index_term, size                                       |
+| 13  | Removed           | term, index                                                         |
 
 | part     | is                                                                         |
 |----------|----------------------------------------------------------------------------|
 | entry    | [term, index, kind, proposal_id, payload]; indexes go on from prev_index   |
 | proposal | [id, kind, payload]                                                        |
 | kind     | int, as `EntryKind`                                                        |
+
+An entry of kind CONFIG holds a configuration as `mynode.raft.membership` encodes it, and so does `membership`.
 
 Integers are 0 to 2**63 - 1, flags are bools, ids and payloads are bin. Decoding takes nothing on trust: what is not
 as above raises `ProtocolViolationError`.
@@ -32,6 +37,7 @@ import msgpack
 
 from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.raft.membership import decode_membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -44,6 +50,9 @@ from mynode.raft.messages import (
     Proposal,
     ReadIndexRequest,
     ReadIndexResponse,
+    Removed,
+    SnapshotChunk,
+    SnapshotResponse,
     TimeoutNow,
     VoteRequest,
     VoteResponse,
@@ -51,6 +60,7 @@ from mynode.raft.messages import (
 
 _APPEND_REQUEST: Final = 3
 _FORWARD_PROPOSALS: Final = 9
+_SNAPSHOT_CHUNK: Final = 11
 
 _INT: Final = (int,)
 _FLAG: Final = (bool,)
@@ -63,10 +73,13 @@ _FLAT: Final[dict[int, tuple[Callable[..., Message], tuple[type, ...]]]] = {
     7: (ReadIndexRequest, 2 * _INT),
     8: (ReadIndexResponse, 3 * _INT),
     10: (TimeoutNow, _INT),
+    12: (SnapshotResponse, 4 * _INT),
+    13: (Removed, 2 * _INT),
 }
 """Messages whose fields are integers and flags only: their class, and the types of its fields in order."""
 
 _ENTRY_TYPES: Final = (int, int, int, bytes, bytes)
+_CHUNK_TYPES: Final = (int, int, int, bytes, int, bytes, int, bool)
 _PROPOSAL_TYPES: Final = (bytes, int, bytes)
 _KINDS: Final = tuple(EntryKind)
 _INT_MAX: Final = 2**63 - 1
@@ -106,6 +119,12 @@ def _encode(message: Message) -> bytes:
             item = (2, term, pre_vote, granted)
         case TimeoutNow(term):
             item = (10, term)
+        case SnapshotChunk(term, index, index_term, membership, offset, data, checksum, is_last):
+            item = (11, term, index, index_term, membership, offset, data, checksum, is_last)
+        case SnapshotResponse(term, index, index_term, size):
+            item = (12, term, index, index_term, size)
+        case Removed(term, index):
+            item = (13, term, index)
         case _:
             assert_never(message)
     encoded: bytes = msgpack.packb(item)
@@ -146,6 +165,11 @@ def _decode(item: object) -> Message:
         if types == (int, tuple) and _are_in_range(fields[:1]):
             term, proposals = fields
             return ForwardProposals(term, tuple(map(_proposal, proposals)))
+    elif tag == _SNAPSHOT_CHUNK:
+        if types == _CHUNK_TYPES and _are_in_range([field for field in fields if type(field) is int]):
+            chunk = SnapshotChunk(*fields)
+            decode_membership(chunk.membership)
+            return chunk
     elif (flat := _FLAT.get(tag)) is not None and types == flat[1] and _are_in_range(fields):
         return flat[0](*fields)
     raise ProtocolViolationError(f"a peer frame holds a message of tag {tag} that is malformed or unknown")
@@ -163,6 +187,8 @@ def _entries(items: tuple[object, ...], first: int) -> tuple[Entry, ...]:
         term, index, kind, proposal_id, payload = item
         if index != expected or not 0 <= term <= _INT_MAX or not 0 <= kind < len(_KINDS):
             raise ProtocolViolationError(f"an append request has no valid entry where {expected} belongs")
+        if kind == EntryKind.CONFIG:
+            decode_membership(payload)
         entries.append(Entry(term, index, _KINDS[kind], proposal_id, payload))
     return tuple(entries)
 

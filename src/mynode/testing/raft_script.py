@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mynode.base.ids import NodeId
 from mynode.raft.config import RaftConfig
@@ -156,7 +156,11 @@ class RaftScript:
         names = {field.name for field in fields(RaftConfig)}
         if not options.keys() <= names:
             raise ScriptError(f"unknown settings: {sorted(options.keys() - names)}")
-        settings = {"election_ticks": 10, "heartbeat_ticks": 2, **{name: int(value) for name, value in options.items()}}
+        settings: dict[str, Any] = {
+            "election_ticks": 10,
+            "heartbeat_ticks": 2,
+            **{name: int(value) for name, value in options.items()},
+        }
         size = int(words[0])
         config = RaftConfig(1, tuple(range(1, size + 1)), **settings)
         self._manual.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from mynode.raft.membership import Membership, decode_membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -16,6 +17,9 @@ from mynode.raft.messages import (
     Message,
     ReadIndexRequest,
     ReadIndexResponse,
+    Removed,
+    SnapshotChunk,
+    SnapshotResponse,
     TimeoutNow,
     VoteRequest,
     VoteResponse,
@@ -26,7 +30,15 @@ def describe_entry(entry: Entry) -> str:
     """index/term:name; the name is the payload's beginning, `noop` for a leader's first entry."""
     if entry.kind is EntryKind.NOOP:
         return f"{entry.index}/{entry.term}:noop"
+    if entry.kind is EntryKind.CONFIG:
+        return f"{entry.index}/{entry.term}:{describe_membership(decode_membership(entry.payload))}"
     return f"{entry.index}/{entry.term}:{entry.payload.rstrip(b'.').decode()}"
+
+
+def describe_membership(membership: Membership) -> str:
+    """{1,2,3} are voters; {1,2,3+4}: 4 is a learner."""
+    learners = "+" + ",".join(map(str, membership.learners)) if membership.learners else ""
+    return "{" + ",".join(map(str, membership.voters)) + learners + "}"
 
 
 def describe_entries(entries: Sequence[Entry]) -> str:
@@ -60,5 +72,14 @@ def describe_message(message: Message) -> str:
             return f"forward t{term} {' '.join(proposal.id.decode() for proposal in proposals)}"
         case TimeoutNow():
             return f"timeout-now t{term}"
+        case SnapshotChunk(_, index, index_term, _, _, b"", _, False):
+            return f"snapshot-ask t{term} {index}/{index_term}"
+        case SnapshotChunk(_, index, index_term, _, offset, data, _, is_last):
+            last = ", the last" if is_last else ""
+            return f"snapshot t{term} {index}/{index_term} bytes {offset}+{len(data)}{last}"
+        case SnapshotResponse(_, index, index_term, size):
+            return f"snapshot-answer t{term} {index}/{index_term} holds {size}"
+        case Removed(_, index):
+            return f"removed t{term} by {index}"
         case _:
             assert_never(message)

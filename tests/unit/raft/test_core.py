@@ -31,8 +31,10 @@ from mynode.raft.messages import (
     Proposal,
     ReadIndexRequest,
     ReadIndexResponse,
+    SnapshotResponse,
     TimeoutNow,
     VoteRequest,
+    VoteResponse,
 )
 from mynode.testing.raft_cluster import RaftCluster
 
@@ -74,9 +76,11 @@ def elected(size: int = 3) -> RaftCluster:
 # --- starting --------------------------------------------------------------------------------------------------------
 
 
-def test_a_node_that_is_no_voter_cannot_take_part() -> None:
-    with pytest.raises(InvariantViolation, match="no voter"):
-        RaftCore(RaftConfig(4, (1, 2, 3)), Restored(), Random(1))
+def test_a_node_that_is_no_voter_waits_to_be_added() -> None:
+    waiting = RaftCore(RaftConfig(4, ()), Restored(), Random(1))
+    effects = waiting.step([Tick()] * 10 * TICKS)
+    assert effects.send == []
+    assert waiting.status().role is Role.LEARNER
 
 
 def test_a_restarted_node_delivers_only_after_what_was_applied() -> None:
@@ -146,13 +150,29 @@ def test_heartbeat_round_0_is_not_answered() -> None:
 # --- strangers and nonsense ------------------------------------------------------------------------------------------
 
 
-def test_a_node_that_is_no_voter_is_not_heard() -> None:
-    stranger = core()
-    effects = stranger.step(
-        [Receive(9, VoteRequest(8, 100, 7, pre_vote=False, transfer=True)), Receive(1, TimeoutNow(3))]
-    )
-    assert stranger.status().term == 0
-    assert effects.send == effects.send_after_persist == []
+def test_a_candidate_that_this_node_does_not_know_gets_its_vote() -> None:
+    """It may be of a configuration that this node has not heard of (dissertation 4.1)."""
+    effects = core().step([Receive(9, VoteRequest(8, 100, 7, pre_vote=False, transfer=False))])
+    assert [(send.to, send.message) for send in effects.send_after_persist] == [(9, VoteResponse(8, False, True))]
+
+
+def test_nobody_speaks_in_this_nodes_name() -> None:
+    node = core()
+    node.step([Receive(1, TimeoutNow(3))])
+    assert node.status().term == 0
+
+
+def test_answers_of_strangers_are_not_counted() -> None:
+    cluster = elected()
+    cluster.step(1, Propose((proposal(b"a"),)))
+    term = cluster.nodes[1].core.status().term
+    for answer in (
+        AppendResponse(term, True, 2, 0, 0, 0),
+        HeartbeatResponse(term, 9, 2),
+        SnapshotResponse(term, 1, 1, 1),
+    ):
+        cluster.step(1, Receive(9, answer))
+    assert cluster.nodes[1].core.status().commit == 1
 
 
 def test_events_about_unknown_peers_and_loads_change_nothing() -> None:

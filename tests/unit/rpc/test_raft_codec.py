@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import MAX_REQUEST_FRAME_BYTES, MAX_TRANSACTION_BYTES
+from mynode.raft.membership import Membership, encode_membership
 from mynode.raft.messages import (
     AppendRequest,
     Entry,
@@ -19,6 +20,7 @@ from mynode.raft.messages import (
     ForwardProposals,
     Message,
     Proposal,
+    SnapshotChunk,
 )
 from mynode.rpc.raft_codec import decode_messages, encode_messages
 from mynode.rpc.session_codec import pack_batches
@@ -26,6 +28,18 @@ from mynode.rpc.session_codec import pack_batches
 numbers = st.integers(0, 2**63 - 1)
 ids = st.binary(max_size=12)
 kinds = st.sampled_from(EntryKind)
+nodes = st.dictionaries(st.integers(1, 65_535), st.text(max_size=10), max_size=3)
+memberships = st.builds(
+    lambda voter, voters, learners: encode_membership(
+        Membership({voter: "", **voters}, {each: learners[each] for each in learners if each not in (voter, *voters)})
+    ),
+    st.integers(1, 65_535),
+    nodes,
+    nodes,
+)
+chunks = st.builds(
+    SnapshotChunk, numbers, numbers, numbers, memberships, numbers, st.binary(max_size=30), numbers, st.booleans()
+)
 proposals = st.builds(Proposal, ids, kinds, st.binary(max_size=30))
 
 
@@ -33,11 +47,12 @@ proposals = st.builds(Proposal, ids, kinds, st.binary(max_size=30))
 def append_requests(draw: st.DrawFn) -> AppendRequest:
     prev_index = draw(st.integers(0, 2**62))
     count = draw(st.integers(0, 5))
-    entries = tuple(
-        Entry(draw(numbers), prev_index + 1 + place, draw(kinds), draw(ids), draw(st.binary(max_size=30)))
-        for place in range(count)
-    )
-    return AppendRequest(draw(numbers), prev_index, draw(numbers), entries, draw(numbers))
+    entries = []
+    for place in range(count):
+        kind = draw(kinds)
+        payload = draw(memberships if kind is EntryKind.CONFIG else st.binary(max_size=30))
+        entries.append(Entry(draw(numbers), prev_index + 1 + place, kind, draw(ids), payload))
+    return AppendRequest(draw(numbers), prev_index, draw(numbers), tuple(entries), draw(numbers))
 
 
 def _flat(message_type: type[Message]) -> st.SearchStrategy[Message]:
@@ -49,7 +64,8 @@ def _flat(message_type: type[Message]) -> st.SearchStrategy[Message]:
 messages: st.SearchStrategy[Message] = st.one_of(
     append_requests(),
     st.builds(ForwardProposals, numbers, st.lists(proposals, max_size=4).map(tuple)),
-    *(_flat(cls) for cls in get_args(Message) if cls not in (AppendRequest, ForwardProposals)),
+    chunks,
+    *(_flat(cls) for cls in get_args(Message) if cls not in (AppendRequest, ForwardProposals, SnapshotChunk)),
 )
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-5, 2**64 - 1), st.binary(max_size=12)),
@@ -91,7 +107,7 @@ def test_a_damaged_frame_is_decoded_or_refused(sent: list[Message], data: st.Dat
     [
         [],
         [None, 1],
-        [11, 1],
+        [99, 1],
         [5, 1, 2],
         [5, 1, 2, -1],
         [5, 1, 2, 2**63],
@@ -104,6 +120,8 @@ def test_a_damaged_frame_is_decoded_or_refused(sent: list[Message], data: st.Dat
         [3, 1, 0, 0, 0, [7]],
         [9, 1, [[b"", -1, b""]]],
         [9, 1, [[b"", 1]]],
+        [11, 1, 2, 3, b"no members", 0, b"", 0, True],
+        [12, 1, 2, 3],
         "text",
     ],
 )

@@ -1,0 +1,171 @@
+"""Who takes part in consensus: voters and learners, and how an operator changes them, one step at a time.
+
+A configuration stands in the log as the payload of an `EntryKind.CONFIG` entry and is used from the moment it is
+appended, committed or not (dissertation 4.1). One node is added, promoted or removed at a time, so that any majority
+of the old voters and any of the new ones overlap.
+
+| payload       | is                                                             |
+|---------------|----------------------------------------------------------------|
+| configuration | msgpack [voters, learners]                                     |
+| voters        | [[node id, address], …], ascending by id; learners likewise    |
+
+Addresses are opaque to Raft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import msgpack
+
+from mynode.base.errors import ProtocolViolationError
+from mynode.base.ids import LogIndex, NodeId
+from mynode.base.invariant import invariant
+from mynode.raft.messages import Entry, EntryKind
+
+
+class ChangeKind(Enum):
+    """What an operator can do to the members."""
+
+    ADD_LEARNER = "add a learner"
+    """The node gets the log but counts in no quorum: it catches up without endangering availability (4.2.1)."""
+    PROMOTE = "make a learner a voter"
+    REMOVE = "remove a node"
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """One step from one configuration to the next; `address` is of use for `ADD_LEARNER` only."""
+
+    kind: ChangeKind
+    node_id: NodeId
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A configuration: each member's address by its id, ascending; a node is a voter, a learner, or neither."""
+
+    voters: Mapping[NodeId, str] = field(default_factory=dict)
+    learners: Mapping[NodeId, str] = field(default_factory=dict)
+
+    @property
+    def members(self) -> Mapping[NodeId, str]:
+        return {**self.voters, **self.learners}
+
+    @property
+    def quorum(self) -> int:
+        """How many voters are a majority."""
+        return len(self.voters) // 2 + 1
+
+    def after(self, change: MembershipChange) -> Membership | None:
+        """The configuration after this change; None where it changes nothing or would leave no voter."""
+        node_id, voters, learners = change.node_id, dict(self.voters), dict(self.learners)
+        match change.kind:
+            case ChangeKind.ADD_LEARNER:
+                if node_id in self.members:
+                    return None
+                learners[node_id] = change.address
+            case ChangeKind.PROMOTE:
+                if node_id not in learners:
+                    return None
+                voters[node_id] = learners.pop(node_id)
+            case ChangeKind.REMOVE:
+                if node_id not in self.members or list(voters) == [node_id]:
+                    return None
+                voters.pop(node_id, None)
+                learners.pop(node_id, None)
+        return Membership(_ascending(voters), _ascending(learners))
+
+
+def _ascending(nodes: Mapping[NodeId, str]) -> dict[NodeId, str]:
+    return dict(sorted(nodes.items()))
+
+
+def encode_membership(membership: Membership) -> bytes:
+    encoded: bytes = msgpack.packb([list(membership.voters.items()), list(membership.learners.items())])
+    return encoded
+
+
+def decode_membership(payload: bytes) -> Membership:
+    """The configuration of a payload; raises `ProtocolViolationError` for what is none."""
+    try:
+        match msgpack.unpackb(payload):
+            case [list(voters), list(learners)]:
+                membership = Membership(_nodes(voters), _nodes(learners))
+            case _:
+                raise ProtocolViolationError("a configuration is not two lists of nodes")
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ProtocolViolationError(f"a configuration is malformed: {error}") from error
+    if not membership.voters or membership.voters.keys() & membership.learners.keys():
+        raise ProtocolViolationError("a configuration has no voter, or a node that is voter and learner")
+    return membership
+
+
+def _nodes(items: Iterable[object]) -> dict[NodeId, str]:
+    nodes: dict[NodeId, str] = {}
+    for item in items:
+        match item:
+            case [int(node_id), str(address)] if node_id > 0 and node_id not in nodes:
+                nodes[node_id] = address
+            case _:
+                raise ProtocolViolationError("a configuration holds an item that is no node")
+    return _ascending(nodes)
+
+
+class Memberships:
+    """The configurations that the log and its snapshot hold, by the index they hold from.
+
+    A truncation brings back the one before (pitfalls of others: canonical/raft #323). What is older than the newest
+    snapshot is forgotten.
+
+    Invariants: indexes ascend; there is always one, the first of them committed.
+    """
+
+    def __init__(self, index: LogIndex, membership: Membership) -> None:
+        self._history: list[tuple[LogIndex, Membership]] = [(index, membership)]
+
+    @property
+    def newest(self) -> Membership:
+        return self._history[-1][1]
+
+    @property
+    def newest_index(self) -> LogIndex:
+        """The index of the entry that brought the newest one; until it is committed, no other change may begin."""
+        return self._history[-1][0]
+
+    def at(self, index: LogIndex) -> Membership:
+        """The configuration as of this index, which is not before the newest snapshot."""
+        return next(membership for since, membership in reversed(self._history) if since <= index)
+
+    def counting(self, commit: LogIndex) -> list[Membership]:
+        """The newest committed one, and all uncommitted ones."""
+        first = max(place for place, (since, _) in enumerate(self._history) if since <= commit or place == 0)
+        return [membership for _, membership in self._history[first:]]
+
+    def appended(self, entries: Iterable[Entry]) -> bool:
+        """Take up what these entries bring; returns whether any did. Raises `ProtocolViolationError`."""
+        brought = [(entry.index, decode_membership(entry.payload)) for entry in entries if entry.kind is _CONFIG]
+        self._history += brought
+        return bool(brought)
+
+    def truncated(self, first: LogIndex) -> bool:
+        """The log was cut off at `first`; returns whether that took a configuration back."""
+        before = len(self._history)
+        while len(self._history) > 1 and self._history[-1][0] >= first:
+            self._history.pop()
+        return len(self._history) < before
+
+    def forget_before(self, index: LogIndex) -> None:
+        """Only the configurations as of `index` and later are asked for from now on."""
+        while len(self._history) > 1 and self._history[1][0] <= index:
+            del self._history[0]
+
+    def check_invariants(self) -> None:
+        indexes = [index for index, _ in self._history]
+        invariant(indexes == sorted(set(indexes)), "configurations follow each other")
+
+
+_CONFIG = EntryKind.CONFIG
