@@ -12,8 +12,9 @@ from mynode.storage.tree import Tree
 class Engine(Protocol):
     """Holds the newest state and takes the next one in one step, so that index and tree never disagree.
 
-    A checkpoint makes what `adopt` took last durable; the page file adds it here as a method of its own, and starts
-    with the tree and index of its last meta page where `MemoryEngine` starts empty.
+    `MemoryEngine` starts empty; `mynode.storage.pages.PageEngine` starts with the tree and index of its last checkpoint,
+    and adds `begin_checkpoint`, which makes durable what `adopt` took last. A tree is adopted after the one it was made
+    from, so that the page file knows what each replaced.
     """
 
     @property
