@@ -12,9 +12,9 @@ from mynode.storage.tree import Tree
 class Engine(Protocol):
     """Holds the newest state and takes the next one in one step, so that index and tree never disagree.
 
-    `MemoryEngine` starts empty; `mynode.storage.pages.PageEngine` starts with the tree and index of its last checkpoint,
-    and adds `begin_checkpoint`, which makes durable what `adopt` took last. A tree is adopted after the one it was made
-    from, so that the page file knows what each replaced.
+    `MemoryEngine` starts empty; `mynode.storage.pages.PageEngine` starts with the tree and index of its last
+    checkpoint, and adds `begin_checkpoint`, which makes durable what `adopt` took last. A tree is adopted after the one
+    it was made from, so that the page file knows what each replaced.
     """
 
     @property
