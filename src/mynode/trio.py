@@ -12,9 +12,10 @@ from mynode.base.errors import ConfigError
 from mynode.base.limits import DEFAULT_STATEMENT_TIMEOUT_S
 from mynode.client.client import Client, open_client
 from mynode.client.options import DEFAULT_MAX_SESSIONS, ClientOptions, Spread
+from mynode.client.session import Session
 from mynode.client.without_group import without_group
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "Session", "connect"]
 
 _EMBEDDED: Final = "file:"
 

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import trio
 
@@ -17,17 +17,21 @@ from mynode.base.errors import ClientClosedError, InvariantViolation, MyNodeErro
 from mynode.client.client import Client
 from mynode.client.result import Result
 from mynode.client.session import Session
+from mynode.client.transaction_words import is_control
+from mynode.session.api import TransactionStatus
+
+T = TypeVar("T")
 
 CANCEL_TIMEOUT_S: Final = 2.0
 """How long an interrupted caller waits until its statement has ended."""
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class _Call(Generic[T]):
     """Work on its way from a caller's thread to the loop; `answer` is set once."""
 
-    work: Callable[[Session], Awaitable[Result]]
-    answer: Future[Result] = field(default_factory=Future)
+    work: Callable[[Session], Awaitable[T]]
+    answer: Future[T] = field(default_factory=Future)
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     async def run(self, session: Session) -> None:
@@ -76,9 +80,40 @@ class BackgroundSession:
             self.close()
             raise
 
-    def execute(self, sql: str, parameters: Sequence[object]) -> Result:
-        """`Session.execute`; Ctrl-C cancels the statement and raises `KeyboardInterrupt`."""
-        return self._call(lambda session: session.execute(sql, parameters))
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        return TransactionStatus.IDLE if self._session is None else self._session.transaction_status
+
+    def execute(self, sql: str, parameters: Sequence[object], *, begins: bool = False) -> Result:
+        """`Session.execute`, in a transaction that is begun if need be if `begins`.
+
+        Ctrl-C cancels the statement and raises `KeyboardInterrupt`.
+        """
+
+        async def work(session: Session) -> Result:
+            if begins and session.transaction_status is TransactionStatus.IDLE and not is_control(sql):
+                await session.begin()
+            return await session.execute(sql, parameters)
+
+        return self._call(work)
+
+    def commit(self) -> None:
+        """`Session.commit`, if a transaction is open."""
+
+        async def work(session: Session) -> None:
+            if session.transaction_status is not TransactionStatus.IDLE:
+                await session.commit()
+
+        self._call(work)
+
+    def rollback(self) -> None:
+        """`Session.rollback`, if a transaction is open."""
+
+        async def work(session: Session) -> None:
+            if session.transaction_status is not TransactionStatus.IDLE:
+                await session.rollback()
+
+        self._call(work)
 
     def close(self) -> None:
         """Cancel what runs, stop the loop and wait for its thread. Closing twice is fine."""
@@ -93,7 +128,7 @@ class BackgroundSession:
 
     # --- the caller's thread -----------------------------------------------------------------------------------------
 
-    def _call(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+    def _call(self, work: Callable[[Session], Awaitable[T]]) -> T:
         call = _Call(work)
         token = self._token.result()
         with self._lock:
@@ -146,7 +181,7 @@ class BackgroundSession:
                     finally:
                         self._nursery = None
 
-    def _begin(self, call: _Call) -> None:
+    def _begin(self, call: _Call[T]) -> None:
         if self._nursery is None or self._session is None:
             call.refuse()
         else:

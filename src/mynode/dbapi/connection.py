@@ -14,6 +14,7 @@ from mynode.client.client import Client
 from mynode.client.result import Result
 from mynode.dbapi import errors
 from mynode.dbapi.cursor import Cursor
+from mynode.session.api import TransactionStatus
 
 
 def connect(target: str, *, timeout: float = DEFAULT_STATEMENT_TIMEOUT_S, autocommit: bool = False) -> Connection:
@@ -41,7 +42,8 @@ def open_connection(
 
 
 class Connection:
-    """One SQL session. Threads may share it (`threadsafety` 2): their statements run one after the other.
+    """One SQL session. Threads may share it (`threadsafety` 2): their statements run one after the other, and in one
+    transaction.
 
     As a context manager it closes at the end, after `commit`, or `rollback` if the block raised.
 
@@ -68,14 +70,23 @@ class Connection:
 
     @property
     def autocommit(self) -> bool:
-        """True: each statement commits by itself. False, at first: statements would form transactions, which do not
-        exist yet, so they raise `NotSupportedError` rather than commit by themselves unasked."""
+        """True: each statement commits by itself. False, at first: the first statement begins a transaction, which
+        `commit` or `rollback` ends. It can be set while no transaction is open."""
         return self._autocommit
 
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         self.check_open()
+        if self.in_transaction:
+            raise errors.ProgrammingError(
+                "autocommit cannot be set inside a transaction", sqlstate="25001", hint="Commit or roll back first."
+            )
         self._autocommit = bool(value)
+
+    @property
+    def in_transaction(self) -> bool:
+        """A transaction is open, or has failed and waits for `rollback`."""
+        return self._session.transaction_status is not TransactionStatus.IDLE
 
     def cursor(self) -> Cursor:
         """A new cursor."""
@@ -83,15 +94,28 @@ class Connection:
         return Cursor(self)
 
     def commit(self) -> None:
-        """Commit the transaction, if one is open; as there are none yet, nothing."""
+        """Commit the transaction, if one is open.
+
+        Raises:
+            OperationalError: with `sqlstate` 40001 it is rolled back, and may succeed when all of it is run again;
+                with 40003 nobody knows.
+            ProgrammingError: a statement of it had failed, so it is rolled back.
+        """
         self.check_open()
+        with errors.translated_errors():
+            self._session.commit()
 
     def rollback(self) -> None:
-        """Roll the transaction back, if one is open; as there are none yet, nothing."""
+        """Roll the transaction back, if one is open."""
         self.check_open()
+        with errors.translated_errors():
+            self._session.rollback()
 
     def close(self) -> None:
-        """End the session, and the node if it is inside the process. Closing twice is fine."""
+        """End the session, and the node if it is inside the process. An open transaction is rolled back.
+
+        Closing twice is fine.
+        """
         self._is_closed = True
         self._stop_if_forgotten.detach()
         self._session.close()
@@ -116,14 +140,8 @@ class Connection:
     def run(self, sql: str, parameters: Sequence[object]) -> Result:
         """One statement's whole result; what `Cursor.execute` stands on."""
         self.check_open()
-        if not self._autocommit:
-            raise errors.NotSupportedError(
-                "transactions are not supported yet, and autocommit is off",
-                sqlstate="0A000",
-                hint="Set connection.autocommit = True, or connect(…, autocommit=True).",
-            )
         with errors.translated_errors():
-            return self._session.execute(sql, parameters)
+            return self._session.execute(sql, parameters, begins=not self._autocommit)
 
     def check_open(self) -> None:
         """Raises `InterfaceError` when the connection is closed."""

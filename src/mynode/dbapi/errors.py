@@ -4,12 +4,12 @@
 |---------------------|---------------------|
 | 08003               | `InterfaceError`    |
 | 0A…                 | `NotSupportedError` |
-| 21…, 42…            | `ProgrammingError`  |
+| 21…, 25…, 3B…, 42…  | `ProgrammingError`  |
 | 22…                 | `DataError`         |
 | 23…                 | `IntegrityError`    |
 | XX…                 | `InternalError`     |
-| 08, 40, 53, 54, 55, | `OperationalError`  |
-| 57, 58, F0          |                     |
+| 08, 25P03, 40, 53,  | `OperationalError`  |
+| 54, 55, 57, 58, F0  |                     |
 | others              | `DatabaseError`     |
 """
 
@@ -84,11 +84,10 @@ class NotSupportedError(DatabaseError):
     """The database does not have this."""
 
 
-_BY_SQLSTATE: Final[dict[str, type[Error]]] = {"08003": InterfaceError}
+_BY_SQLSTATE: Final[dict[str, type[Error]]] = {"08003": InterfaceError, "25P03": OperationalError}
 _BY_SQLSTATE_CLASS: Final[dict[str, type[Error]]] = {
     "0A": NotSupportedError,
-    "21": ProgrammingError,
-    "42": ProgrammingError,
+    **dict.fromkeys(("21", "25", "3B", "42"), ProgrammingError),
     "22": DataError,
     "23": IntegrityError,
     "XX": InternalError,

@@ -24,12 +24,18 @@ from pygments.lexers.sql import PostgresLexer
 
 from mynode import __version__
 from mynode.base.errors import MyNodeError
+from mynode.session.api import TransactionStatus
 from mynode.shell.catalog import Names, load_names
 from mynode.shell.completion import SqlCompleter
 from mynode.shell.shell import Shell
 from mynode.sql.tokens import is_complete
 
-_PROMPT = "mynode> "
+_PROMPTS = {
+    TransactionStatus.IDLE: "mynode> ",
+    TransactionStatus.OPEN: "mynode*> ",
+    TransactionStatus.FAILED: "mynode!> ",
+}
+"""A star stands for an open transaction, an exclamation mark for one that only ROLLBACK gets out of."""
 _CONTINUATION = "   ...> "
 _NAMES_AGE_S = 5.0
 """Names for completion are asked for again when the prompt opens and they are older than this."""
@@ -47,7 +53,7 @@ async def run_interactive(shell: Shell) -> None:
         while not shell.is_done:
             prompt.forget_old_names(shell.last_tag)
             nursery.start_soon(prompt.refresh_names, shell)
-            text = await trio.to_thread.run_sync(prompt.read)
+            text = await trio.to_thread.run_sync(prompt.read, shell.session.transaction_status)
             if text is None:
                 break
             if text.strip():
@@ -69,7 +75,7 @@ class Prompt:
         self._names = Names()
         self._names_until = 0.0
         self._session: PromptSession[str] = PromptSession(
-            _PROMPT,
+            _PROMPTS[TransactionStatus.IDLE],
             prompt_continuation=_CONTINUATION,
             multiline=True,
             lexer=PygmentsLexer(PostgresLexer),
@@ -81,10 +87,10 @@ class Prompt:
             key_bindings=_key_bindings(),
         )
 
-    def read(self) -> str | None:
+    def read(self, status: TransactionStatus = TransactionStatus.IDLE) -> str | None:
         """The next complete input; None at its end (Ctrl-D); empty when Ctrl-C cleared it."""
         try:
-            return self._session.prompt()
+            return self._session.prompt(_PROMPTS[status])
         except KeyboardInterrupt:
             return ""
         except EOFError:

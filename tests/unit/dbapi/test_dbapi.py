@@ -211,19 +211,6 @@ def test_a_mistake_of_ours_is_an_internal_error_with_its_cause() -> None:
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
-def test_without_autocommit_nothing_is_committed_unasked(cluster: FakeCluster) -> None:
-    with connect(cluster, autocommit=False) as connection:
-        assert connection.autocommit is False
-        with pytest.raises(dbapi.NotSupportedError, match="autocommit is off"):
-            connection.cursor().execute("INSERT 1")
-        assert cluster.applied == []
-        connection.autocommit = True
-        connection.cursor().execute("INSERT 1")
-        connection.commit()
-        connection.rollback()
-    assert cluster.applied == ["INSERT 1"]
-
-
 def test_a_closed_connection_refuses_everything(cluster: FakeCluster) -> None:
     connection = connect(cluster)
     cursor = connection.cursor()
