@@ -61,6 +61,20 @@ def test_aggregates_answer_as_in_sqlite(random: Random) -> None:
             assert plain(database.rows(sql)) == plain(other.execute(sql).fetchall())
 
 
+@settings(max_examples=100, deadline=None)
+@given(RANDOMS)
+def test_groups_answer_as_in_sqlite(random: Random) -> None:
+    generator = SqlGenerator(random)
+    with both(generator) as (database, other):
+        for _ in range(5):
+            sql = generator.grouped()
+            note(sql)
+            assert plain(database.rows(sql)) == plain(other.execute(sql).fetchall())
+            sql = generator.distinct()
+            note(sql)
+            assert Counter(plain(database.rows(sql))) == Counter(plain(other.execute(sql).fetchall()))
+
+
 @settings(max_examples=60, deadline=None)
 @given(RANDOMS)
 def test_changes_leave_what_they_leave_in_sqlite(random: Random) -> None:

@@ -127,6 +127,17 @@ class OutcomeUnknownError(MyNodeError):
     deterministic = False
 
 
+class SessionForgottenError(MyNodeError):
+    """The session was idle for so long that the outcome table has forgotten it; nothing was executed.
+
+    Sent again with a floor that is the version of this very answer, the statement goes through.
+    """
+
+    sqlstate = "57P05"
+    retryable = True
+    deterministic = False
+
+
 class ShuttingDownError(MyNodeError):
     """The node is stopping; another node can serve the request."""
 
@@ -318,6 +329,12 @@ class ProgramLimitExceededError(SqlError):
     sqlstate = "54000"
 
 
+class QueryMemoryError(SqlError):
+    """A query holds more than `limits.MAX_QUERY_BYTES`."""
+
+    sqlstate = "53200"
+
+
 class StatementTooComplexError(SqlError):
     """Nested deeper than the parser allows."""
 
@@ -371,8 +388,8 @@ class InvalidSavepointError(SqlError):
     sqlstate = "3B001"
 
 
-class QueryCanceledError(SqlError):
-    """Cancelled by the client, or over its deadline before anything was proposed."""
+class QueryCanceledError(MyNodeError):
+    """Cancelled by the client, or over its deadline before anything was proposed. No result of the statement itself."""
 
     sqlstate = "57014"
     deterministic = False

@@ -35,6 +35,8 @@ BYTES_PER_BATCH: Final = 256 * KIB
 """A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""
 ROWS_BETWEEN_PAUSES: Final = 512
 """The executor lets other tasks run after this many rows examined."""
+MAX_QUERY_BYTES: Final = 256 * MIB
+"""About what the sorts, groups, hash tables and sub-queries of one statement may hold at a time."""
 PLAN_CACHE_ENTRIES: Final = 1_024
 
 # --- sessions and the gRPC front ------------------------------------------------------------------------------------

@@ -254,8 +254,8 @@ class Binder:
     def _call(self, node: ast.FunctionCall) -> Expression:
         if is_aggregate(node.name):
             return self._aggregate(node)
-        if node.star or node.distinct:
-            word = "*" if node.star else "DISTINCT"
+        if node.star or node.distinct or node.filter is not None:
+            word = "*" if node.star else "DISTINCT" if node.distinct else "FILTER"
             raise UndefinedFunctionError(
                 f"{word} is for aggregates only, and {node.name} is not an aggregate function", position=node.position
             )
@@ -286,8 +286,13 @@ class Binder:
             raise GroupingError("aggregate function calls cannot be nested", position=node.position)
         if self.aggregates_in is not None:
             raise GroupingError(f"aggregate functions are not allowed in {self.aggregates_in}", position=node.position)
+        filter_ = None
+        if node.filter is not None:
+            self._in_aggregate = True
+            filter_ = self.condition(node.filter, "FILTER")
+            self._in_aggregate = False
         if node.star and node.name == "count":
-            return AggregateCall(resolve_aggregate("count", None, node.position), None, False)
+            return AggregateCall(resolve_aggregate("count", None, node.position), None, False, filter_)
         if len(node.arguments) != 1:
             hint = "count(*) counts rows" if node.name == "count" else None
             raise UndefinedFunctionError(
@@ -299,7 +304,7 @@ class Binder:
         aggregate = resolve_aggregate(node.name, argument.type, node.position)
         wanted = aggregate.parameter or (TEXT if argument.type is UNKNOWN else argument.type)
         argument = self._coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
-        return AggregateCall(aggregate, argument, node.distinct)
+        return AggregateCall(aggregate, argument, node.distinct, filter_)
 
     # --- shared parts -------------------------------------------------------------------------------------------------
 

@@ -103,6 +103,11 @@ def float_order(value: float) -> tuple[float, float]:
     return (0, value) if value == value else (0.5, 0)
 
 
+def canonical(value: Value) -> Value:
+    """The value; for NaN always the same one, because dicts and sets ask for identity first."""
+    return value if value == value else math.nan
+
+
 class Compiler:
     """Makes functions over rows of the given columns."""
 
@@ -114,6 +119,7 @@ class Compiler:
             "in_list": in_list,
             "is_distinct": is_distinct,
             "float_order": float_order,
+            "canonical": canonical,
         }
         self._numbers = count(1)
         self._functions: list[str] = []
@@ -140,14 +146,26 @@ class Compiler:
         made = ", ".join(map(self._tuple, rows))
         return self._function(f"def f(c):\n p = c.parameters\n return [{made}]")
 
-    def known_values(self, value: Expression) -> Callable[[Sequence[Row], Context], list[Value]]:
-        """One value a row of a batch, those that are NULL left out."""
+    def known_values(
+        self, value: Expression, condition: Expression | None = None
+    ) -> Callable[[Sequence[Row], Context], list[Value]]:
+        """One value a row of a batch, those that are NULL and those of rows that fail the condition left out."""
+        test = "" if condition is None else f" if {self._test(condition, True)}"
         code = self._value(value)
-        made, test = code.text, ""
+        made = code.text
         if code.nullable:
             made = self._temporary()
-            test = f" if ({made} := {code.text}) is not None"
+            test += f" if ({made} := {code.text}) is not None"
         return self._function(f"def f(rows, c):\n p = c.parameters\n return [{made} for r in rows{test}]")
+
+    def keys(self, values: Sequence[Expression]) -> RowsFunction:
+        """The values of each row as something that Python's dicts and sets take for equal when SQL groups it."""
+        if not any(value.type is FLOAT for value in values):
+            return self.rows(None, values)
+        made = (f"canonical({self._value(one).text})" if one.type is FLOAT else self._value(one).text for one in values)
+        return self._function(
+            f"def f(rows, c):\n p = c.parameters\n return [({''.join(part + ', ' for part in made)}) for r in rows]"
+        )
 
     def is_identity(self, values: Sequence[Expression]) -> bool:
         """Whether the values are the columns as they are, in their order."""

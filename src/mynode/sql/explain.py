@@ -53,13 +53,20 @@ def _shown(node: plan.QueryNode) -> _Shown:
         case plan.Project():
             return _shown(node.input)
         case plan.Sort():
-            return _Shown("Sort", (f"Sort Key: {', '.join(map(_sort_key, node.keys))}",), (_shown(node.input),))
+            title = "Sort" if node.first is None else "Top-N Sort"
+            return _Shown(title, (f"Sort Key: {', '.join(map(_sort_key, node.keys))}",), (_shown(node.input),))
         case plan.Limit():
             parts = (("Limit", node.limit), ("Offset", node.offset))
             details = tuple(f"{word}: {describe(part)}" for word, part in parts if part is not None)
             return _Shown("Limit", details, (_shown(node.input),))
         case plan.Aggregation():
-            return _Shown("Aggregate", (f"Output: {describe_list(node.aggregates)}",), (_shown(node.input),))
+            lines = [f"Group Key: {describe_list(node.keys)}"] if node.keys else []
+            if node.aggregates:
+                lines.append(f"Output: {describe_list(node.aggregates)}")
+            title = "Hash Aggregate" if node.keys else "Aggregate"
+            return _Shown(title, tuple(lines), (_shown(node.input),))
+        case plan.Distinct():
+            return _Shown("Distinct", inputs=(_shown(node.input),))
     assert_never(node)
 
 

@@ -142,9 +142,12 @@ class InList:
 
 @dataclass(frozen=True, slots=True)
 class CaseValue:
-    """Inside the conditions of the `Case` with this `id`: the value of its operand."""
+    """Inside the conditions of the `Case` with this `id`: the value of its operand.
 
-    id: int
+    The innermost CASE is meant, so the ids are not needed to tell whether two expressions mean the same.
+    """
+
+    id: int = field(compare=False)
     type: SqlType
 
 
@@ -156,7 +159,7 @@ class Case:
     """
 
     operand: Expression | None
-    id: int
+    id: int = field(compare=False)
     branches: tuple[tuple[Expression, Expression], ...]
     otherwise: Expression
     type: SqlType
@@ -177,6 +180,7 @@ class AggregateCall:
     aggregate: Aggregate
     argument: Expression | None
     distinct: bool
+    filter: Expression | None = None
 
     @property
     def type(self) -> SqlType:
@@ -221,7 +225,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             operand = () if expression.operand is None else (expression.operand,)
             return (*operand, *(part for branch in expression.branches for part in branch), expression.otherwise)
         case AggregateCall():
-            return () if expression.argument is None else (expression.argument,)
+            return tuple(part for part in (expression.argument, expression.filter) if part is not None)
     assert_never(expression)
 
 
@@ -245,7 +249,9 @@ def with_children(expression: Expression, parts: Sequence[Expression]) -> Expres
             branches = tuple(zip(rest[:-1:2], rest[1:-1:2], strict=True))
             return replace(expression, operand=operand, branches=branches, otherwise=rest[-1])
         case AggregateCall():
-            return replace(expression, argument=parts[0] if parts else None)
+            given = iter(parts)
+            argument, filter_ = (part and next(given) for part in (expression.argument, expression.filter))
+            return replace(expression, argument=argument, filter=filter_)
     assert_never(expression)
 
 
@@ -257,6 +263,18 @@ def rewrite(expression: Expression, change: Callable[[Expression], Expression | 
         if any(new is not old for new, old in zip(new_parts, parts, strict=True)):
             expression = with_children(expression, new_parts)
     return change(expression) or expression
+
+
+def substitute(expression: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
+    """The expression with the topmost nodes of which `change` makes something replaced by that."""
+    changed = change(expression)
+    if changed is not None:
+        return changed
+    parts = children(expression)
+    new_parts = [substitute(part, change) for part in parts]
+    if all(new is old for new, old in zip(new_parts, parts, strict=True)):
+        return expression
+    return with_children(expression, new_parts)
 
 
 def walk(expression: Expression) -> Iterator[Expression]:

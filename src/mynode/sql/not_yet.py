@@ -38,8 +38,6 @@ _NODES: Final[dict[type, str]] = {
 }
 _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.NamedTable: {"columns": "aliases of a table's columns are"},
-    ast.Select: {"distinct": "SELECT DISTINCT is", "group_by": "GROUP BY is", "having": "HAVING is"},
-    ast.FunctionCall: {"filter": "FILTER is"},
     ast.Insert: {"returning": "RETURNING is"},
     ast.Update: {"sources": "UPDATE ... FROM is", "returning": "RETURNING is"},
     ast.Delete: {"sources": "DELETE ... USING is", "returning": "RETURNING is"},

@@ -107,10 +107,15 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The rows in the order of the keys, the first deciding first; equal rows stay in their order."""
+    """The rows in the order of the keys, the first deciding first; equal rows stay in their order.
+
+    Attributes:
+        first: if there is one, only the first rows are wanted: as many as a limit and an offset together.
+    """
 
     input: QueryNode
     keys: tuple[SortKey, ...]
+    first: tuple[Expression, Expression | None] | None = None
 
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
@@ -132,15 +137,29 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """One row with the values of the aggregates over all rows. Groups will come before them."""
+    """One row a group of rows with the same keys: the keys, then the aggregates over the group.
+
+    Without keys all rows are one group, which is there even without rows.
+    """
 
     input: QueryNode
+    keys: tuple[Expression, ...]
     aggregates: tuple[AggregateCall, ...]
     columns: tuple[PlanColumn, ...]
 
 
-QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation
-"""Joins, distinct and set operations come to stand here."""
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The rows without those that equal an earlier one; NULLs are equal here."""
+
+    input: QueryNode
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct
 
 # --- statements -------------------------------------------------------------------------------------------------------
 

@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mynode.base.errors import (
-    AmbiguousColumnError,
-    FeatureNotSupportedError,
-    GroupingError,
-    InvalidColumnReferenceError,
-    SqlSyntaxError,
-)
+from mynode.base.errors import FeatureNotSupportedError, InvalidColumnReferenceError, SqlSyntaxError
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce, common_type
 from mynode.sql.expressions import (
-    AggregateCall,
     ColumnValue,
     Expression,
     PlanColumn,
     is_nullable,
     is_volatile,
-    rewrite,
-    walk,
 )
+from mynode.sql.grouping import Grouping, aggregate_calls
 from mynode.sql.names import TableNames
 from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope, Source
+from mynode.sql.select_list import Output, grouped_by, ordered_by, outputs_of
 from mynode.values.casts import CastLevel
 from mynode.values.types import INTEGER
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """One column of a select list."""
-
-    name: str
-    value: Expression
 
 
 class QueryPlanner:
     """Plans the queries of one statement.
 
-    A SELECT becomes, from the input up: Scan, Filter (WHERE), Aggregation, Sort (ORDER BY), Limit, Project (the select
-    list). The projection stands on top so that ORDER BY can use what is not selected and LIMIT spares computing it.
+    A SELECT becomes, from the input up: Scan, Filter (WHERE), Aggregation, Filter (HAVING), Sort (ORDER BY), Limit,
+    Project (the select list). The projection stands on top so that ORDER BY can use what is not selected and LIMIT
+    spares computing it. With DISTINCT it stands below: Project, Distinct, Sort, Limit.
     """
 
     __slots__ = ("_ids", "_parameters", "_tables")
@@ -63,7 +49,7 @@ class QueryPlanner:
             raise not_yet(query.body)
         node = self._values(query.body)
         binder = self._binder(Scope((Source("*VALUES*", node.columns),)), "ORDER BY")
-        outputs = [_Output(column.name, ColumnValue(column)) for column in node.columns]
+        outputs = [Output(column.name, ColumnValue(column)) for column in node.columns]
         keys = self._sort_keys(query.order_by, outputs, binder)
         return self._limited(plan.Sort(node, keys) if keys else node, query)
 
@@ -73,18 +59,48 @@ class QueryPlanner:
             condition = self._binder(scope, "WHERE").condition(select.where, "WHERE")
             node = plan.Filter(node, condition)
         binder = self._binder(scope, None)
-        outputs = [output for item in select.items for output in _outputs(item, scope, binder)]
+        outputs = [output for item in select.items for output in outputs_of(item, scope, binder)]
+        group_keys = self._group_keys(select.group_by, outputs, scope)
+        having = None if select.having is None else binder.condition(select.having, "HAVING")
         keys = self._sort_keys(query.order_by, outputs, binder)
-        calls = _aggregate_calls([*(output.value for output in outputs), *(key.value for key in keys)])
-        if calls:
-            if binder.bare_columns:
-                raise _not_grouped(*binder.bare_columns[0])
-            node, outputs, keys = self._aggregated(node, calls, outputs, keys)
+        used = [*(output.value for output in outputs), *(key.value for key in keys)]
+        calls = aggregate_calls(used if having is None else [*used, having])
+        if calls or select.group_by or having is not None:
+            grouping = Grouping(group_keys, calls, self._ids, binder.bare_columns)
+            node = plan.Aggregation(node, group_keys, calls, grouping.columns)
+            if having is not None:
+                node = plan.Filter(node, grouping.of_group(having))
+            outputs = [Output(output.name, grouping.of_group(output.value)) for output in outputs]
+            keys = tuple(replace(key, value=grouping.of_group(key.value)) for key in keys)
+        if select.distinct:
+            return self._distinct(node, outputs, keys, query)
         if any(is_volatile(key.value) for key in keys):
             return self._sorted_output(node, outputs, keys, query)
         if keys:
             node = plan.Sort(node, keys)
         return self._projected(self._limited(node, query), outputs)
+
+    def _group_keys(
+        self, items: Sequence[ast.Expression], outputs: Sequence[Output], scope: Scope
+    ) -> tuple[Expression, ...]:
+        binder = self._binder(scope, "GROUP BY")
+        return tuple(dict.fromkeys(grouped_by(item, outputs, scope, binder) for item in items))
+
+    def _distinct(
+        self, node: plan.QueryNode, outputs: Sequence[Output], keys: Sequence[plan.SortKey], query: ast.Query
+    ) -> plan.QueryNode:
+        """Sorts after the duplicates are gone, so by what is selected only."""
+        computed = self._projected(node, outputs)
+        columns = dict(reversed(list(zip(computed.values, computed.columns, strict=True))))
+        sorted_keys: list[plan.SortKey] = []
+        for key, item in zip(keys, query.order_by, strict=True):
+            if key.value not in columns:
+                raise InvalidColumnReferenceError(
+                    "for SELECT DISTINCT, ORDER BY expressions must appear in select list", position=item.position
+                )
+            sorted_keys.append(replace(key, value=ColumnValue(columns[key.value])))
+        distinct = plan.Distinct(computed)
+        return self._limited(plan.Sort(distinct, tuple(sorted_keys)) if sorted_keys else distinct, query)
 
     def _binder(self, scope: Scope, aggregates_in: str | None) -> Binder:
         return Binder(scope, self._parameters, self._ids, aggregates_in)
@@ -129,11 +145,11 @@ class QueryPlanner:
     # --- ORDER BY, LIMIT and the select list --------------------------------------------------------------------------
 
     def _sort_keys(
-        self, items: Iterable[ast.OrderItem], outputs: Sequence[_Output], binder: Binder
+        self, items: Iterable[ast.OrderItem], outputs: Sequence[Output], binder: Binder
     ) -> tuple[plan.SortKey, ...]:
         return tuple(
             plan.SortKey(
-                _ordered_by(item.expression, outputs, binder),
+                ordered_by(item.expression, outputs, binder),
                 item.descending,
                 item.descending if item.nulls_first is None else item.nulls_first,
             )
@@ -149,18 +165,18 @@ class QueryPlanner:
         )
         return plan.Limit(node, limit, offset)
 
-    def _projected(self, node: plan.QueryNode, outputs: Sequence[_Output]) -> plan.Project:
+    def _projected(self, node: plan.QueryNode, outputs: Sequence[Output]) -> plan.Project:
         columns = tuple(
             self._ids.column(output.name, output.value.type, nullable=is_nullable(output.value)) for output in outputs
         )
         return plan.Project(node, tuple(output.value for output in outputs), columns)
 
     def _sorted_output(
-        self, node: plan.QueryNode, outputs: Sequence[_Output], keys: Sequence[plan.SortKey], query: ast.Query
+        self, node: plan.QueryNode, outputs: Sequence[Output], keys: Sequence[plan.SortKey], query: ast.Query
     ) -> plan.QueryNode:
         """Projects before sorting, the keys as columns too: what is volatile must be computed only once a row."""
         extra = [key.value for key in keys if not any(key.value is output.value for output in outputs)]
-        computed = self._projected(node, [*outputs, *(_Output("?column?", value) for value in extra)])
+        computed = self._projected(node, [*outputs, *(Output("?column?", value) for value in extra)])
         places = list(zip(computed.values, computed.columns, strict=True))
         sorted_keys = tuple(
             replace(key, value=next(ColumnValue(column) for value, column in places if value is key.value))
@@ -169,86 +185,3 @@ class QueryPlanner:
         limited = self._limited(plan.Sort(computed, sorted_keys), query)
         kept = computed.columns[: len(outputs)]
         return plan.Project(limited, tuple(map(ColumnValue, kept)), kept)
-
-    # --- aggregates ---------------------------------------------------------------------------------------------------
-
-    def _aggregated(
-        self,
-        node: plan.QueryNode,
-        calls: Sequence[AggregateCall],
-        outputs: Sequence[_Output],
-        keys: Sequence[plan.SortKey],
-    ) -> tuple[plan.Aggregation, list[_Output], tuple[plan.SortKey, ...]]:
-        """Puts an aggregation on the input and its columns in the places of the calls."""
-        columns = tuple(
-            self._ids.column(call.aggregate.name, call.type, nullable=call.aggregate.nullable) for call in calls
-        )
-        by_call = dict(zip(calls, columns, strict=True))
-
-        def computed(expression: Expression) -> Expression | None:
-            return ColumnValue(by_call[expression]) if isinstance(expression, AggregateCall) else None
-
-        return (
-            plan.Aggregation(node, tuple(calls), columns),
-            [_Output(output.name, rewrite(output.value, computed)) for output in outputs],
-            tuple(replace(key, value=rewrite(key.value, computed)) for key in keys),
-        )
-
-
-def _outputs(item: ast.SelectItem, scope: Scope, binder: Binder) -> list[_Output]:
-    if isinstance(item, ast.Star):
-        if item.table is None and not scope.sources:
-            raise SqlSyntaxError("SELECT * with no tables specified is not valid", position=item.position)
-        sources = scope.sources if item.table is None else (scope.source(item.table, item.position),)
-        found = [column for source in sources for column in source.columns]
-        binder.bare_columns.extend((column, item.position) for column in found)
-        return [_Output(column.name, ColumnValue(column)) for column in found]
-    return [_Output(item.alias or _implied_name(item.expression), binder.value(item.expression))]
-
-
-def _implied_name(expression: ast.Expression) -> str:
-    match expression:
-        case ast.ColumnReference():
-            return expression.column
-        case ast.FunctionCall():
-            return expression.name
-        case ast.Cast():
-            name = _implied_name(expression.operand)
-            return expression.type.name if name == "?column?" else name
-        case ast.Case():
-            return "case"
-    return "?column?"
-
-
-def _ordered_by(node: ast.Expression, outputs: Sequence[_Output], binder: Binder) -> Expression:
-    """What an item of ORDER BY means: a place in the select list, the name of an output, else an expression."""
-    match node:
-        case ast.IntegerLiteral():
-            if not 1 <= node.value <= len(outputs):
-                raise InvalidColumnReferenceError(
-                    f"ORDER BY position {node.value} is not in select list", position=node.position
-                )
-            return outputs[node.value - 1].value
-        case ast.NullLiteral() | ast.BooleanLiteral() | ast.DecimalLiteral() | ast.StringLiteral() | ast.BytesLiteral():
-            raise SqlSyntaxError("non-integer constant in ORDER BY", position=node.position)
-        case ast.ColumnReference(table=None):
-            named = [output.value for output in outputs if output.name == node.column]
-            if named:
-                if any(value != named[0] for value in named):
-                    raise AmbiguousColumnError(f'ORDER BY "{node.column}" is ambiguous', position=node.position)
-                return named[0]
-    return binder.value(node)
-
-
-def _aggregate_calls(expressions: Iterable[Expression]) -> list[AggregateCall]:
-    """The different aggregates in the expressions, in the order of their first use."""
-    calls = (node for expression in expressions for node in walk(expression) if isinstance(node, AggregateCall))
-    return list(dict.fromkeys(calls))
-
-
-def _not_grouped(column: PlanColumn, position: int) -> GroupingError:
-    return GroupingError(
-        f'column "{column.source}.{column.name}" must appear in the GROUP BY clause '
-        "or be used in an aggregate function",
-        position=position,
-    )

@@ -53,6 +53,10 @@ class Scope:
         for source in self.sources:
             yield from source.columns
 
+    def has(self, name: str) -> bool:
+        """Whether a column in sight has this name."""
+        return any(column.name == name for column in self.columns())
+
     def source(self, name: str, position: int) -> Source:
         """Raises `UndefinedTableError`."""
         for source in self.sources:

@@ -195,6 +195,32 @@ class SqlGenerator:
         items = ", ".join(self._random.choice(calls) for _ in range(self._random.randint(1, 3)))
         return f"SELECT {items} FROM t WHERE {self.condition()}"
 
+    def grouped(self) -> str:
+        """Groups by one or two keys, in an order that leaves no choice."""
+        makers = (self.integer, self.text, self.boolean)
+        keys = [f"CASE WHEN TRUE THEN {self._random.choice(makers)(1)} END" for _ in range(self._random.randint(1, 2))]
+        calls = (
+            "count(*)",
+            f"count(DISTINCT {self.text(1)})",
+            f"sum({self.integer(1)})",
+            f"count(*) FILTER (WHERE {self.boolean(1)})",
+            f"max({self.integer(1)}) FILTER (WHERE {self.boolean(1)})",
+            f"min({self.text(1)})",
+        )
+        items = ", ".join([*keys, *self._random.sample(calls, self._random.randint(1, 3))])
+        having = f" HAVING count(*) > {self._random.randint(0, 2)}" if self._random.random() < 0.4 else ""
+        order = ", ".join(
+            f"{number} {self._random.choice(('', 'DESC'))} NULLS FIRST" for number in range(1, len(keys) + 1)
+        )
+        limit = f" LIMIT {self._random.randint(0, 4)}" if self._random.random() < 0.3 else ""
+        where = self.condition()
+        return f"SELECT {items} FROM t WHERE {where} GROUP BY {', '.join(keys)}{having} ORDER BY {order}{limit}"
+
+    def distinct(self) -> str:
+        makers = (self.integer, self.number, self.text, self.boolean)
+        items = ", ".join(self._random.choice(makers)(1) for _ in range(self._random.randint(1, 2)))
+        return f"SELECT DISTINCT {items} FROM t WHERE {self.condition()}"
+
     def change(self) -> str:
         """An UPDATE or DELETE that leaves keys alone."""
         if self._random.random() < 0.3:

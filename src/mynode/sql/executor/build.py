@@ -11,16 +11,17 @@ from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
-from mynode.sql.executor import changes, operators, schema_changes
+from mynode.sql.executor import changes, grouping, operators, schema_changes
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
-from mynode.sql.expressions import Constant, Expression
+from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression
 from mynode.sql.result import Completion
-from mynode.values.types import INTEGER, TEXT, Row
+from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
 
 _NO_ROW_COUNT: Final = Constant(None, INTEGER)
+_COUNTED: Final = Constant(True, BOOLEAN)
 
 
 class Builder:
@@ -79,6 +80,9 @@ class Builder:
                 return operators.limited(self.query(node.input), Compiler().values(parts))
             case plan.Aggregation():
                 return self._aggregation(node)
+            case plan.Distinct():
+                key_of = Compiler(node.columns).keys(tuple(map(ColumnValue, node.columns)))
+                return grouping.distinct(self.query(node.input), key_of)
         assert_never(node)
 
     def _scan(self, node: plan.Scan) -> Batches:
@@ -118,16 +122,21 @@ class Builder:
             nulls_are = 1 if key.nulls_first == key.descending else -1
             return SortPass(Compiler(node.input.columns).sort_key(key.value, nulls_are), key.descending)
 
-        return sorted_rows(self.query(node.input), [sort_pass(key) for key in reversed(node.keys)])
+        first = None
+        if node.first is not None:
+            limit, offset = node.first
+            first = Compiler().values((limit, offset or _NO_ROW_COUNT))
+        return sorted_rows(self.query(node.input), [sort_pass(key) for key in reversed(node.keys)], first)
 
     def _aggregation(self, node: plan.Aggregation) -> Batches:
-        def values_of(argument: Expression | None) -> operators.ValuesFunction | None:
-            return None if argument is None else Compiler(node.input.columns).known_values(argument)
+        def values_of(call: AggregateCall) -> grouping.ValuesFunction | None:
+            if call.argument is None and call.filter is None:
+                return None
+            return Compiler(node.input.columns).known_values(call.argument or _COUNTED, call.filter)
 
-        steps = [
-            operators.AggregateStep(call.aggregate, values_of(call.argument), call.distinct) for call in node.aggregates
-        ]
-        return operators.aggregated(self.query(node.input), steps)
+        steps = [grouping.AggregateStep(call.aggregate, values_of(call), call.distinct) for call in node.aggregates]
+        key_of = Compiler(node.input.columns).keys(node.keys) if node.keys else None
+        return grouping.grouped(self.query(node.input), key_of, steps)
 
 
 def _table_name_rows(context: ExecutionContext) -> list[Row]:

@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Final, TypeAlias
 
-from mynode.base.limits import ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
+from mynode.base.errors import QueryMemoryError
+from mynode.base.limits import MAX_QUERY_BYTES, MIB, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
 from mynode.mvcc.transaction import Transaction
 from mynode.sql.result import Completion
 from mynode.values.types import Row
+
+_SAMPLED: Final = 16
+_ROW_BYTES: Final = 72
+_VALUE_BYTES: Final = 40
+
+
+class Memory:
+    """What the operators of one execution hold, about, against `limits.MAX_QUERY_BYTES`."""
+
+    __slots__ = ("held_bytes",)
+
+    def __init__(self) -> None:
+        self.held_bytes = 0
+
+    @contextmanager
+    def holder(self) -> Iterator[Callable[[Sequence[Row]], None]]:
+        """For one operator: a function that it calls with rows that it keeps until the end of the block.
+
+        The function raises `QueryMemoryError`.
+        """
+        held = 0
+
+        def hold(rows: Sequence[Row]) -> None:
+            nonlocal held
+            size = estimated_bytes(rows)
+            held += size
+            self.held_bytes += size
+            if self.held_bytes > MAX_QUERY_BYTES:
+                raise QueryMemoryError(
+                    f"the query holds more than {MAX_QUERY_BYTES // MIB} MiB in sorts, groups and joins",
+                    hint="Let it find fewer rows, or order, group and join by a primary key.",
+                )
+
+        try:
+            yield hold
+        finally:
+            self.held_bytes -= held
+
+
+def estimated_bytes(rows: Sequence[Row]) -> int:
+    """About what the rows take in memory, from every sixteenth of them."""
+    if not rows:
+        return 0
+    sample = rows[::_SAMPLED]
+    texts = sum([len(value) for row in sample for value in row if isinstance(value, str)])
+    return len(rows) * (_ROW_BYTES + _VALUE_BYTES * len(rows[0])) + texts * min(len(rows), _SAMPLED)
 
 
 @dataclass(slots=True)
@@ -22,12 +70,14 @@ class ExecutionContext:
         parameters: a value for each parameter of the statement.
         now: the time of the statement, for `now()` and for hidden row ids; UTC.
         random: for `random()`.
+        memory: what its operators hold.
     """
 
     transaction: Transaction
     parameters: Row
     now: datetime
     random: Random
+    memory: Memory = field(default_factory=Memory)
 
 
 Batches: TypeAlias = Callable[[ExecutionContext], Iterator[list[Row]]]

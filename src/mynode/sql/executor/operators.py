@@ -1,22 +1,13 @@
-"""Operators between the tables and the statement: values, filters and projections, limits, aggregates."""
+"""Operators between the tables and the statement: values, filters and projections, limits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
 
 from mynode.base.errors import InvalidRowCountError
 from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
-from mynode.sql.functions.function import Aggregate
-from mynode.values.compare import OrderKey, order_key
 from mynode.values.types import Row, Value
-
-ValuesFunction: TypeAlias = Callable[[Sequence[Row], ExecutionContext], list[Value]]
-"""From a batch to some value of each row."""
-
-_EVERY_ROW: Final[list[Value]] = [True]
 
 
 def value_rows(rows: Callable[[ExecutionContext], Sequence[Row]]) -> Batches:
@@ -67,40 +58,3 @@ def _row_count(value: Value, word: str) -> int | None:
     if value < 0:
         raise InvalidRowCountError(f"{word} must not be negative")
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class AggregateStep:
-    """An aggregate and the function from a batch to the values it takes, None for `count(*)`."""
-
-    aggregate: Aggregate
-    values: ValuesFunction | None
-    distinct: bool
-
-
-def aggregated(source: Batches, steps: Sequence[AggregateStep]) -> Batches:
-    """One row with the result of each aggregate over all rows."""
-
-    def run(context: ExecutionContext) -> Iterator[list[Row]]:
-        states: list[object] = [step.aggregate.initial for step in steps]
-        seen: list[dict[OrderKey, None]] = [{} for _ in steps]
-        for batch in source(context):
-            for place, step in enumerate(steps):
-                values = _EVERY_ROW * len(batch) if step.values is None else step.values(batch, context)
-                if step.distinct:
-                    values = _not_seen(values, seen[place])
-                states[place] = step.aggregate.step(states[place], values)
-            yield []
-        yield [tuple(step.aggregate.finish(state) for step, state in zip(steps, states, strict=True))]
-
-    return run
-
-
-def _not_seen(values: Sequence[Value], seen: dict[OrderKey, None]) -> list[Value]:
-    new: list[Value] = []
-    for value in values:
-        key = order_key(value)
-        if key not in seen:
-            seen[key] = None
-            new.append(value)
-    return new

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import inf
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -27,20 +28,45 @@ class SortPass:
     descending: bool
 
 
-def sorted_rows(source: Batches, passes: Sequence[SortPass]) -> Batches:
-    """All rows in order. `passes` are applied one after another, so the last one decides first."""
+def sorted_rows(
+    source: Batches, passes: Sequence[SortPass], first: Callable[[ExecutionContext], Row] | None = None
+) -> Batches:
+    """All rows in order. `passes` are applied one after another, so the last one decides first.
+
+    With `first`, only so many rows as its numbers together are given, and not many more are held at a time.
+    """
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        wanted = _wanted(first(context)) if first else None
+        room = inf if wanted is None else wanted + max(wanted, _RUN_ROWS)
+        keys = [(one.key_of(context), one.descending) for one in passes]
         rows: list[Row] = []
-        for batch in source(context):
-            rows += batch
-            yield []
-        for one in passes:
-            rows = yield from _sorted(rows, one.key_of(context), one.descending)
-        for start in range(0, len(rows), ROWS_PER_STEP):
-            yield rows[start : start + ROWS_PER_STEP]
+        with context.memory.holder() as hold:
+            for batch in source(context):
+                if wanted is None or len(rows) < wanted:
+                    hold(batch)
+                rows += batch
+                if len(rows) > room:
+                    rows = (yield from _in_order(rows, keys))[:wanted]
+                yield []
+            rows = (yield from _in_order(rows, keys))[:wanted]
+            for start in range(0, len(rows), ROWS_PER_STEP):
+                yield rows[start : start + ROWS_PER_STEP]
 
     return run
+
+
+def _wanted(limit_and_offset: Row) -> int | None:
+    numbers = [number or 0 for number in limit_and_offset if isinstance(number, int)]
+    if not isinstance(limit_and_offset[0], int) or min(numbers) < 0:
+        return None
+    return sum(numbers)
+
+
+def _in_order(rows: list[Row], keys: Sequence[tuple[RowKey, bool]]) -> Generator[list[Row], None, list[Row]]:
+    for key, descending in keys:
+        rows = yield from _sorted(rows, key, descending)
+    return rows
 
 
 def _sorted(rows: list[Row], key: RowKey, descending: bool) -> Generator[list[Row], None, list[Row]]:

@@ -8,12 +8,14 @@ from mynode.sql import plan
 from mynode.sql.optimizer.fold_constants import fold_constants
 from mynode.sql.optimizer.rewriting import Rule, rewrite_plan
 from mynode.sql.optimizer.sort_by_key import sort_by_key
+from mynode.sql.optimizer.top_n import top_n
 from mynode.sql.optimizer.use_primary_key import use_primary_key
 
 RULES: Final[tuple[Rule, ...]] = (
     fold_constants,  # first: the others look for constants
     use_primary_key,
-    sort_by_key,  # last: it must see how tables are read
+    sort_by_key,  # it must see how tables are read
+    top_n,  # of the sorts that are left
 )
 
 

@@ -30,7 +30,7 @@ def rewrite_query(node: plan.QueryNode, rule: Rule) -> plan.QueryNode:
     match node:
         case plan.ValueRows() | plan.Scan():
             return rule(node)
-        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation():
+        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
             changed = rewrite_query(node.input, rule)
             return rule(node if changed is node.input else replace(node, input=changed))
     assert_never(node)
@@ -50,6 +50,8 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
         case plan.Limit():
             limit, offset = (part and change(part) for part in (node.limit, node.offset))
             return replace(node, limit=limit, offset=offset)
-        case plan.Scan() | plan.Aggregation():
+        case plan.Aggregation():
+            return replace(node, keys=tuple(map(change, node.keys)))
+        case plan.Scan() | plan.Distinct():
             return node
     assert_never(node)
