@@ -231,6 +231,31 @@ async def test_a_statement_given_up_leaves_no_transaction_behind(autojump_clock:
         assert await balance_of(cluster, 0) == BALANCE + 3
 
 
+async def test_a_commit_without_an_answer_is_settled_through_another_node(autojump_clock: MockClock) -> None:
+    async with bank(3) as cluster, client_of(cluster) as client, client.session() as session:
+        await session.begin()
+        await session.execute("UPDATE account SET balance = balance + 1 WHERE id = 0")
+        cluster.muted.add(1)
+        assert (await session.commit()).tag == "COMMIT"
+        assert await balance_of(cluster, 0) == BALANCE + 1
+
+
+async def test_a_commit_held_by_a_node_that_is_cut_off_is_settled_as_rolled_back(autojump_clock: MockClock) -> None:
+    async with bank(3) as cluster:
+        leader = await cluster.leader()
+        async with client_of(cluster, first=leader) as client, client.session() as session:
+            await session.begin()
+            await session.execute("UPDATE account SET balance = balance + 1 WHERE id = 0")
+            cluster.muted.add(leader)
+            cluster.network.partition([leader], [node_id for node_id in cluster.nodes if node_id != leader])
+            with pytest.raises(SerializationFailureError, match="lost before COMMIT"):
+                await session.commit()
+            await session.execute("UPDATE account SET balance = balance + 10 WHERE id = 0")
+        cluster.network.heal()
+        await trio.sleep(10)
+        assert await balance_of(cluster, 0) == BALANCE + 10
+
+
 @pytest.mark.parametrize("delay_ms", [0.5, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7, 4.2, 4.7, 5.5, 7])
 @pytest.mark.parametrize("at_leader", [True, False])
 async def test_a_leader_that_dies_during_commit(autojump_clock: MockClock, delay_ms: float, at_leader: bool) -> None:

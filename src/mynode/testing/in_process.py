@@ -79,6 +79,7 @@ class _MemoryTransport:
 class _ClientStream:
     """A client's stream to one life of a node; a `mynode.client.transport.TransportStream`."""
 
+    transport: _ClientTransport
     connection: FrontConnection
     ended: trio.Event
 
@@ -90,12 +91,13 @@ class _ClientStream:
         replies: list[StatementReply] = []
 
         async def take() -> None:
-            replies.extend(await self.connection.replies())
+            taken = await self.connection.replies()
+            await self.transport.carried()
+            replies.extend(taken)
 
         await wait_any(take, self.ended.wait)
         if not replies:
             raise ConnectionFailedError("the node is down")
-        await trio.sleep(LATENCY_S)
         return replies
 
     async def close(self) -> None:
@@ -116,11 +118,17 @@ class _ClientTransport:
 
     async def connect(self) -> _ClientStream:
         await trio.sleep(LATENCY_S)
-        return _ClientStream(self._node().front.connect(), self.cluster.ended(self.node_id))
+        return _ClientStream(self, self._node().front.connect(), self.cluster.ended(self.node_id))
 
     async def status(self) -> NodeStatus:
-        await trio.sleep(LATENCY_S)
+        await self.carried()
         return await self._node().status()
+
+    async def carried(self) -> None:
+        """Wait until the node's words reach the client; for ever while it is muted."""
+        await trio.sleep(LATENCY_S)
+        if self.node_id in self.cluster.muted:
+            await trio.sleep_forever()
 
     def _node(self) -> Node:
         node = self.cluster.nodes.get(self.node_id)
@@ -130,10 +138,15 @@ class _ClientTransport:
 
 
 class InProcessCluster:
-    """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node."""
+    """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node.
+
+    Attributes:
+        muted: nodes whose words reach no client of `transports`, while theirs reach the node.
+    """
 
     def __init__(self, size: int, *, seed: int, nursery: trio.Nursery) -> None:
         self.network = MemoryNetwork()
+        self.muted: set[NodeId] = set()
         self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
         self._members = {node: Address("memory", node) for node in self.disks}
         self._random = Random(seed)
