@@ -9,8 +9,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import MyNodeError, NoQuorumError, NotNullViolationError, OutcomeUnknownError
+from mynode.base.errors import (
+    MyNodeError,
+    NoQuorumError,
+    NotNullViolationError,
+    OutcomeUnknownError,
+    QueryCanceledError,
+)
 from mynode.base.ids import NodeId
+from mynode.session.api import CancelRequest, StatementRequest
 from mynode.testing.in_process import InProcessCluster, SqlClient
 
 CREATE = "CREATE TABLE t (id INTEGER PRIMARY KEY, value TEXT NOT NULL)"
@@ -176,3 +183,51 @@ async def test_a_node_that_is_cut_off_says_so_before_the_deadline(autojump_clock
         with pytest.raises(MyNodeError, match="no quorum"):
             await SqlClient(cluster.nodes[1]).execute("INSERT INTO t VALUES (1, 'x')", timeout_s=60)
         assert trio.current_time() - began < 15
+
+
+async def test_reads_do_not_hold_up_the_repair_of_a_lost_append(autojump_clock: MockClock) -> None:
+    """Read rounds at every tick must not keep the leader from noticing that an append was lost."""
+    async with cluster_of(3) as cluster:
+        leader = await cluster.leader()
+        follower, other = (node_id for node_id in cluster.nodes if node_id != leader)
+        await SqlClient(cluster.nodes[leader]).execute(CREATE)
+        await cluster.crash(other)
+        stop = trio.Event()
+
+        async def read() -> None:
+            client = SqlClient(cluster.nodes[leader])
+            while not stop.is_set():
+                await client.execute("SELECT count(*) FROM t")
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(read)
+            cluster.network.cut = {(leader, follower)}
+            nursery.start_soon(SqlClient(cluster.nodes[leader]).execute, "INSERT INTO t VALUES (1, 'lost at first')")
+            await trio.sleep(0.01)
+            cluster.network.heal()
+            with trio.fail_after(3):
+                while await rows_of(cluster, leader) != [1]:
+                    await trio.lowlevel.checkpoint()
+            stop.set()
+
+
+async def test_a_cancelled_statement_does_not_run_again(autojump_clock: MockClock) -> None:
+    """The cancel meets an UPDATE at a pause, and a concurrent change would have it run again on a newer view."""
+    async with cluster_of(3) as cluster:
+        client, other = SqlClient(cluster.nodes[1]), SqlClient(cluster.nodes[1])
+        await client.execute("CREATE TABLE c (id INTEGER PRIMARY KEY, n INTEGER)")
+        for start in range(0, 3_000, 500):
+            rows = ", ".join(f"({number}, 0)" for number in range(start, start + 500))
+            await client.execute(f"INSERT INTO c VALUES {rows}")
+        await other.execute("SELECT 1")
+        for each, sql in ((client, "UPDATE c SET n = n + 1"), (other, "UPDATE c SET n = 10 WHERE id = 0")):
+            each.sequence += 1
+            each.connection.submit([StatementRequest(each.session_id, each.sequence, sql, (), 2_000, False, 0)])
+        for _ in range(6):
+            await trio.lowlevel.checkpoint()
+        client.connection.submit([CancelRequest(client.session_id, client.sequence)])
+        (reply,) = await client.connection.replies()
+        assert reply.error is not None
+        assert reply.error.sqlstate == QueryCanceledError.sqlstate
+        assert await other.execute("SELECT min(n), max(n) FROM c") == [(0, 10)]

@@ -34,12 +34,10 @@ class RetryState:
     """
     Attributes:
         is_unresolved: an attempt may have been executed and its outcome never came. Never turns back.
-        sendings: attempts that were sent.
     """
 
     def __init__(self) -> None:
         self.is_unresolved = False
-        self.sendings = 0
         self._told: MyNodeError | None = None
         self._rounds = 0
 
@@ -48,7 +46,6 @@ class RetryState:
 
         Returns if the statement may be tried again; else raises its error.
         """
-        self.sendings += was_sent
         self.is_unresolved |= isinstance(error, OutcomeUnknownError) or (was_sent and not is_reply)
         if error.retryable or isinstance(error, OutcomeUnknownError):
             if self._told is None or not isinstance(error, ConnectionFailedError):

@@ -9,7 +9,14 @@ from typing import Final, TypeVar
 
 import trio
 
-from mynode.base.errors import ConnectionFailedError, InvariantViolation, MyNodeError, NoQuorumError, ShuttingDownError
+from mynode.base.errors import (
+    ConnectionFailedError,
+    InvariantViolation,
+    MyNodeError,
+    NoQuorumError,
+    SessionForgottenError,
+    ShuttingDownError,
+)
 from mynode.base.ids import SessionId
 from mynode.client.link import Attempt, Link
 from mynode.client.nodes import Node, NodeSet
@@ -52,8 +59,9 @@ class Statement:
 
     Invariants:
     - Every attempt has the same session and sequence number, and the floor known before the first: it proves to the
-      outcome table that the statement is not older than what the table has forgotten.
-    - All attempts after the first that was sent say `is_retry`.
+      outcome table that the statement is not older than what the table has forgotten. A first attempt refused for
+      its old floor was not executed, so the next one may have a newer.
+    - All attempts after one that may have been executed say `is_retry`; a reply that it was not leaves no doubt.
     - At most one attempt is open, and none once `release` was called.
     - No attempt follows once a part of the answer was handed out.
     """
@@ -221,7 +229,7 @@ class Statement:
             self._sql,
             self._parameters,
             timeout_ms,
-            self._retry.sendings > 0,
+            self._retry.is_unresolved,
             self._floor,
         )
 
@@ -234,6 +242,9 @@ class Statement:
         if reply.error is not None:
             error = reply.error.to_error()
             error.retryable = reply.error.retryable
+            if isinstance(error, SessionForgottenError) and not self._retry.is_unresolved:
+                self._nodes.saw(reply.version)
+                self._floor = self._nodes.floor
             raise error
         self._nodes.saw(reply.version)
         return reply

@@ -62,10 +62,7 @@ class Leadership:
         if self._transfer_to is not None and state.now >= self._transfer_until:
             self._transfer_to = None
         if state.now >= self._next_heartbeat:
-            round_ = self.send_heartbeats()
-            for progress in self.progress.values():
-                progress.heartbeat_sent(round_)
-            self.snapshots.heartbeat_sent(round_)
+            self.send_heartbeats()
 
     @property
     def has_quorum(self) -> bool:
@@ -75,9 +72,16 @@ class Leadership:
         return self._state.has_majority([self._state.node_id, *heard])
 
     def send_heartbeats(self) -> int:
-        """Begin a heartbeat round with everybody; returns its number. Its answers prove that this node still leads."""
+        """Begin a heartbeat round with everybody; returns its number.
+
+        Its answers prove that this node still leads, and show what of the appends before it was lost.
+        """
         self._next_heartbeat = self._state.now + self._state.config.heartbeat_ticks
-        return self._begin_round(self.progress.values())
+        round_ = self._begin_round(self.progress.values())
+        for progress in self.progress.values():
+            progress.heartbeat_sent(round_)
+        self.snapshots.heartbeat_sent(round_)
+        return round_
 
     def ask_quorum(self) -> int:
         """Begin a heartbeat round with as many peers as make a quorum, those that answered last: half the messages.

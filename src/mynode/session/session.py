@@ -37,12 +37,15 @@ from mynode.base.errors import (
     ActiveTransactionError,
     MyNodeError,
     NoActiveTransactionError,
+    OutcomeUnknownError,
     SerializationFailureError,
+    SessionForgottenError,
     SqlError,
 )
 from mynode.base.ids import SessionId, Version
 from mynode.base.invariant import invariant
-from mynode.machine.outcomes import Committed, Conflicted, Refused, stored_outcome
+from mynode.base.limits import RETENTION_ENTRIES
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
@@ -157,15 +160,24 @@ class Session:
                 yield Backoff(attempt)
                 view = yield from open_view(OpenView(request.floor))
                 continue
+            if _is_forgotten(outcome) and not request.is_retry:
+                newest = yield from open_view(OpenView(request.floor))
+                forgotten = SessionForgottenError("the session was idle for so long that the cluster has forgotten it")
+                yield self._error(request, forgotten, retryable=True, version=newest.version)
+                return
             yield self._final(request, outcome)
             return
 
     def _still_holds(self, request: StatementRequest, transaction: Transaction, fresh: ReadView) -> bool:
-        """Whether what the transaction read, and the absence of its outcome, are the same in the fresh view."""
+        """Whether what the transaction read, and the absence of its outcome, are the same in the fresh view.
+
+        Of a view older than the watermark nobody can tell: tombstones that would show a change may be gone.
+        """
         if fresh.version == transaction.view.version:
             return True
         return (
-            conflict(fresh.tree, transaction.view.version, transaction.reads) is None
+            fresh.version - transaction.view.version <= RETENTION_ENTRIES
+            and conflict(fresh.tree, transaction.view.version, transaction.reads) is None
             and stored_outcome(fresh, self._id, request.sequence) is None
         )
 
@@ -252,6 +264,8 @@ class Session:
         if isinstance(outcome, Conflicted):
             why = "a concurrent change" if outcome.key else "its age: too much has happened since it began"
             raise SerializationFailureError(f"could not serialize the transaction due to {why}", hint=_RUN_AGAIN)
+        if _is_forgotten(outcome) and not request.is_retry:
+            raise SerializationFailureError("the transaction was open for too long to be told apart", hint=_RUN_AGAIN)
         yield self._final(request, outcome)
 
     def _settle_commit(self, request: StatementRequest) -> Steps[None]:
@@ -348,8 +362,16 @@ class Session:
         status = self.transaction_status
         return Emit(StatementReply(self._id, request.sequence, None, (), completion, None, version, status))
 
-    def _error(self, request: StatementRequest, error: MyNodeError, *, retryable: bool) -> Emit:
+    def _error(
+        self, request: StatementRequest, error: MyNodeError, *, retryable: bool, version: Version | None = None
+    ) -> Emit:
         """A statement of a transaction is never worth sending again: the transaction has failed, or is over."""
         info = ErrorInfo.of(error, retryable=retryable)
         status = self.transaction_status
-        return Emit(StatementReply(self._id, request.sequence, None, (), None, info, request.floor, status))
+        seen = request.floor if version is None else version
+        return Emit(StatementReply(self._id, request.sequence, None, (), None, info, seen, status))
+
+
+def _is_forgotten(outcome: Outcome) -> bool:
+    """Whether the outcome table cannot tell a first attempt from a late one: nothing was written."""
+    return isinstance(outcome, Refused) and outcome.sqlstate == OutcomeUnknownError.sqlstate

@@ -35,7 +35,6 @@ def test_may_be_tried_again(error: MyNodeError, was_sent: bool, is_reply: bool, 
     state = RetryState()
     state.failed(error, was_sent=was_sent, is_reply=is_reply)
     assert state.is_unresolved == is_unresolved
-    assert state.sendings == was_sent
     assert isinstance(state.at_end(is_waiting=False), OutcomeUnknownError) == is_unresolved
 
 
