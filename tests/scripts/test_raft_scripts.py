@@ -22,7 +22,7 @@ def test_script_prints_what_it_says(path: Path, rewrite: bool) -> None:
 
 
 def test_there_are_scripts() -> None:
-    assert len(SCRIPTS) >= 25
+    assert len(SCRIPTS) >= 60
 
 
 def test_an_unknown_command_is_an_error() -> None:

@@ -228,6 +228,7 @@ class RaftCore:
                 if self._leadership is not None:
                     self._leadership.snapshot_answered(sender, message)
             case Removed(_, index):
+                self._hear_leader(sender)
                 self._told_removed(index)
             case _:
                 assert_never(message)

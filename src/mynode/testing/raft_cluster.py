@@ -11,46 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from mynode.base.ids import NodeId
-from mynode.raft.config import RaftConfig, restored_from
+from mynode.base.ids import LogIndex, NodeId
+from mynode.raft.config import RaftConfig
 from mynode.raft.core import RaftCore
-from mynode.raft.effects import Effects, HardState, Load, Persist, Role, Send
-from mynode.raft.events import EntriesLoaded, Event, Persisted, Receive
+from mynode.raft.effects import Effects, InstallSnapshot, Load, LoadSnapshot, Role, Send, StoreSnapshotChunk
+from mynode.raft.events import (
+    Compacted,
+    EntriesLoaded,
+    Event,
+    Persisted,
+    Receive,
+    SnapshotInstalled,
+    SnapshotLoaded,
+    SnapshotStored,
+    SnapshotTaken,
+)
 from mynode.raft.messages import Entry, Message
-
-
-@dataclass(slots=True)
-class Disk:
-    """A log store in memory: what is durable, and the persists that an fsync is still owed."""
-
-    hard_state: HardState = field(default_factory=lambda: HardState(0, None))
-    entries: list[Entry] = field(default_factory=list)
-    waiting: deque[Persist] = field(default_factory=deque)
-
-    def sync_next(self) -> int:
-        """Make the oldest waiting persist durable; returns its number."""
-        persist = self.waiting.popleft()
-        if persist.hard_state is not None:
-            self.hard_state = persist.hard_state
-        put_entries(self.entries, persist.entries)
-        return persist.number
-
-    def read(self, load: Load) -> tuple[Entry, ...]:
-        chunk: list[Entry] = []
-        size = 0
-        for entry in self.entries[load.first - 1 : load.last]:
-            size += len(entry.payload)
-            if chunk and size > load.max_bytes:
-                break
-            chunk.append(entry)
-        return tuple(chunk)
-
-
-def put_entries(log: list[Entry], entries: Sequence[Entry]) -> None:
-    """Write entries at their place in a log that begins at 1, cutting off what they conflict with."""
-    if entries:
-        del log[entries[0].index - 1 :]
-        log.extend(entries)
+from mynode.testing.raft_disk import Disk, checksum_of, put_entries
 
 
 @dataclass(slots=True)
@@ -71,6 +48,9 @@ class SimulatedNode:
     durable: int = 0
     more_committed: bool = False
     alive: bool = True
+    snapshot_loads: deque[LoadSnapshot] = field(default_factory=deque)
+    stores: deque[StoreSnapshotChunk] = field(default_factory=deque)
+    installs: deque[InstallSnapshot] = field(default_factory=deque)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +66,7 @@ class RaftCluster:
     """Nodes 1 to n and the messages between them.
 
     Args:
+        joining: more nodes, numbered after the voters, that wait to be added.
         config: what all nodes share; node_id and voters are filled in.
         tail_entries: how many entries a restarted core gets in memory; None for all.
         on_step: called after every step with the node, its events and its effects.
@@ -99,6 +80,7 @@ class RaftCluster:
         self,
         size: int,
         *,
+        joining: int = 0,
         seed: int = 0,
         config: RaftConfig | None = None,
         tail_entries: int | None = None,
@@ -114,14 +96,16 @@ class RaftCluster:
         self._on_post = on_post
         self.network: list[Envelope] = []
         self.cut: set[tuple[NodeId, NodeId]] = set()
-        self.nodes = {node_id: self._start(node_id, Disk()) for node_id in self._voters}
+        self.nodes = {node_id: self._start(node_id, Disk()) for node_id in range(1, size + joining + 1)}
 
     def _start(self, node_id: NodeId, disk: Disk) -> SimulatedNode:
         self._starts += 1
-        config = replace(self._config, node_id=node_id, voters=self._voters)
-        restored = restored_from(disk.hard_state, disk.entries, tail_entries=self._tail_entries)
+        config = replace(self._config, node_id=node_id, voters=self._voters if node_id in self._voters else ())
+        restored = disk.restored(self._tail_entries)
         core = RaftCore(config, restored, Random(self._seed * 1_000_003 + self._starts * 101 + node_id))
-        return SimulatedNode(node_id, core, disk, list(disk.entries))
+        node = SimulatedNode(node_id, core, disk, list(disk.entries))
+        node.applied = disk.entries[: restored.applied_index]
+        return node
 
     # --- one thing happens -------------------------------------------------------------------------------------------
 
@@ -139,6 +123,11 @@ class RaftCluster:
             node.held.append((node.handed, effects.send_after_persist))
         self._release(node)
         node.loads.extend((load, node.disk.read(load)) for load in effects.load)
+        node.snapshot_loads.extend(effects.load_snapshot)
+        if effects.store_chunk is not None:
+            node.stores.append(effects.store_chunk)
+        if effects.install is not None:
+            node.installs.append(effects.install)
         node.applied.extend(effects.committed)
         node.more_committed = effects.more_committed
         if self._on_step is not None:
@@ -174,6 +163,63 @@ class RaftCluster:
             load, entries = node.loads.popleft()
             self.step(node_id, EntriesLoaded(load.generation, load.first, entries))
 
+    # --- snapshots ---------------------------------------------------------------------------------------------------
+
+    def take_snapshot(self, node_id: NodeId) -> None:
+        """A checkpoint of what the node has applied, if that is more than its newest one has."""
+        node = self.nodes[node_id]
+        taken = node.disk.snapshot
+        index = len(node.applied)
+        if node.alive and not node.installs and index > (0 if taken is None else taken.index):
+            voters = self._voters if node_id in self._voters else ()
+            node.disk.take_snapshot(index, dict.fromkeys(voters, ""))
+            self.step(node_id, SnapshotTaken(index))
+
+    def compact(self, node_id: NodeId, first_index: LogIndex | None = None) -> None:
+        """The log store cuts off what is before `first_index`, at most all that the newest snapshot includes."""
+        node = self.nodes[node_id]
+        if not node.alive or node.disk.snapshot is None or node.installs:
+            return
+        most = node.disk.snapshot.index + 1
+        node.disk.first_index = max(node.disk.first_index, min(first_index or most, most))
+        self.step(node_id, Compacted(node.disk.first_index))
+
+    def answer_snapshot_load(self, node_id: NodeId, *, gone: bool = False) -> None:
+        """The oldest part asked for is read; `gone`: as if that snapshot were no longer there."""
+        node = self.nodes[node_id]
+        if not node.alive or not node.snapshot_loads:
+            return
+        load = node.snapshot_loads.popleft()
+        content = None if gone else node.disk.snapshot_bytes(load.index, load.term)
+        if content is None:
+            self.step(node_id, SnapshotLoaded(load.generation, None, 0, is_last=False))
+            return
+        data = content[load.offset : load.offset + load.max_bytes]
+        is_last = load.offset + len(data) >= len(content)
+        self.step(node_id, SnapshotLoaded(load.generation, data, checksum_of(data), is_last=is_last))
+
+    def answer_store(self, node_id: NodeId) -> None:
+        node = self.nodes[node_id]
+        if node.alive and node.stores:
+            chunk = node.stores.popleft()
+            self.step(node_id, SnapshotStored(chunk.index, chunk.term, node.disk.store(chunk)))
+
+    def answer_install(self, node_id: NodeId) -> None:
+        """All persists before it first; then state and log change at once."""
+        node = self.nodes[node_id]
+        if not node.alive or not node.installs:
+            return
+        while node.disk.waiting:
+            self.sync(node_id)
+        install = node.installs.popleft()
+        installed = node.disk.install(install)
+        if installed:
+            node.log = list(node.disk.entries)
+            node.applied = list(node.disk.entries)
+        self.step(node_id, SnapshotInstalled(install.snapshot.index, install.snapshot.term, installed))
+
+    # --- messages and lives ------------------------------------------------------------------------------------------
+
     def deliver(self, place: int = 0, *, keep: bool = False) -> None:
         """The message at this place of the network arrives; `keep` leaves a copy of it behind."""
         envelope = self.network[place] if keep else self.network.pop(place)
@@ -191,10 +237,17 @@ class RaftCluster:
     def _arrives(self, envelope: Envelope) -> bool:
         return self.nodes[envelope.to].alive and (envelope.sender, envelope.to) not in self.cut
 
-    def crash(self, node_id: NodeId) -> None:
-        """The node dies: what was not synced is gone. What is on the way to it may find it restarted."""
+    def crash(self, node_id: NodeId, *, installed: bool = False) -> None:
+        """The node dies: what was not synced is gone. What is on the way to it may find it restarted.
+
+        `installed`: a snapshot that was being installed was, but nobody heard of it.
+        """
         node = self.nodes[node_id]
         node.alive = False
+        if installed and node.installs:
+            while node.disk.waiting:
+                node.disk.sync_next()
+            node.disk.install(node.installs.popleft())
         node.disk.waiting.clear()
 
     def restart(self, node_id: NodeId) -> None:
@@ -232,6 +285,15 @@ class RaftCluster:
                 return True
             if node.alive and node.loads:
                 self.answer_load(node.node_id)
+                return True
+            if node.alive and node.snapshot_loads:
+                self.answer_snapshot_load(node.node_id)
+                return True
+            if node.alive and node.stores:
+                self.answer_store(node.node_id)
+                return True
+            if node.alive and node.installs:
+                self.answer_install(node.node_id)
                 return True
             if node.alive and node.more_committed:
                 self.step(node.node_id)

@@ -10,6 +10,8 @@
 | Leader Completeness | who becomes leader holds all that was committed before |
 | State Machine Safety | all nodes deliver the same entry at an index, in order, once |
 | durability | a committed entry is on a quorum of disks; a vote and an acknowledgement leave after the disk has them |
+| snapshots | what a snapshot brings is what was committed |
+| membership | configurations differ from those before by one voter; a quorum is one of the leader's voters |
 | linearizable reads | a read's index is at least every commit index that any node had when it was asked |
 """
 
@@ -26,13 +28,16 @@ from mynode.raft.effects import Effects, Persist, Role
 from mynode.raft.events import (
     CancelProposal,
     CancelRead,
+    ChangeMembership,
     Event,
     PeerUnreachable,
     Propose,
     ReadIndex,
+    SnapshotInstalled,
     Tick,
     TransferLeadership,
 )
+from mynode.raft.membership import ChangeKind, Membership, MembershipChange, decode_membership
 from mynode.raft.messages import AppendResponse, Entry, EntryKind, Proposal, VoteResponse
 from mynode.testing.raft_cluster import Envelope, RaftCluster, SimulatedNode
 
@@ -45,7 +50,7 @@ class SafetyChecker:
     """Remembers what must stay true, and raises `InvariantViolation` when it does not."""
 
     def __init__(self, size: int) -> None:
-        self._quorum = size // 2 + 1
+        self._first = Membership(dict.fromkeys(range(1, size + 1), ""))
         self._leaders: dict[Term, NodeId] = {}
         self._entries: dict[tuple[LogIndex, Term], tuple[Entry, Term]] = {}
         self.committed: list[Entry] = []
@@ -68,7 +73,9 @@ class SafetyChecker:
             held = node.log[: len(self.committed)]
             invariant(held == self.committed, f"leader {node.node_id} of term {status.term} lacks a committed entry")
         self._roles[node.node_id] = (status.term, status.role, len(node.log))
-        self._check_commit(node, status.commit)
+        self._check_commit(node, status.commit, status.membership)
+        if any(isinstance(event, SnapshotInstalled) and event.installed for event in events):
+            invariant(node.applied == self.committed[: len(node.applied)], "a snapshot holds what was committed")
         self._check_delivery(node, effects.committed)
         for ready in effects.read_ready:
             asked_at, least = self.reads.pop(ready.token)
@@ -110,17 +117,26 @@ class SafetyChecker:
             was_leader = before[:2] == (status.term, Role.LEADER)
             invariant(not was_leader or persist.entries[0].index == before[2] + 1, "a leader only appends")
 
-    def _check_commit(self, node: SimulatedNode, commit: LogIndex) -> None:
+    def _check_commit(self, node: SimulatedNode, commit: LogIndex, membership: Membership) -> None:
         known = len(self.committed)
         if commit > known:
             assert self.cluster is not None
             newest = node.log[commit - 1]
-            disks = [each.disk.entries for each in self.cluster.nodes.values()]
+            disks = [self.cluster.nodes[voter].disk.entries for voter in membership.voters]
             holders = [disk for disk in disks if len(disk) >= commit and disk[commit - 1] == newest]
-            invariant(len(holders) >= self._quorum, f"entry {commit} is committed on {len(holders)} disks")
+            invariant(len(holders) >= membership.quorum, f"entry {commit} is committed on {len(holders)} disks")
             self.committed.extend(node.log[known:commit])
+            self._check_configs()
         else:
             invariant(commit == 0 or node.log[commit - 1] == self.committed[commit - 1], "committed entries are equal")
+
+    def _check_configs(self) -> None:
+        before = self._first
+        for entry in self.committed:
+            if entry.kind is EntryKind.CONFIG:
+                after = decode_membership(entry.payload)
+                invariant(len(before.voters.keys() ^ after.voters.keys()) <= 1, "one voter comes or goes at a time")
+                before = after
 
     def _check_delivery(self, node: SimulatedNode, delivered: Sequence[Entry]) -> None:
         for entry in delivered:
@@ -135,7 +151,7 @@ class SafetyChecker:
 class RandomSchedule:
     """One random run: all that can happen to a cluster does, in an order that the seed alone decides."""
 
-    def __init__(self, seed: int, size: int) -> None:
+    def __init__(self, seed: int, size: int, joining: int = 2) -> None:
         self.random = Random(seed)
         self.checker = SafetyChecker(size)
         random = self.random
@@ -150,9 +166,12 @@ class RandomSchedule:
             max_load_bytes=random.choice((8, 1_000)),
             log_tail_bytes=random.choice((0, 1_000, 1_000_000)),
             max_uncommitted_bytes=random.choice((60, 10_000)),
+            snapshot_chunk_bytes=random.choice((20, 200, 100_000)),
+            caught_up_entries=random.choice((2, 1_000)),
         )
         self.cluster = RaftCluster(
             size,
+            joining=joining,
             seed=seed,
             config=config,
             tail_entries=random.choice((1, 5, None)),
@@ -184,10 +203,15 @@ class RandomSchedule:
             for node_id in cluster.nodes:
                 cluster.step(node_id, Tick())
             cluster.settle()
-        invariant(cluster.leader() is not None, "a healed cluster has a leader")
+        leader = cluster.leader()
+        assert leader is not None, "a healed cluster has a leader"
+        members = cluster.nodes[leader].core.status().membership.members
+        for node_id, node in cluster.nodes.items():
+            if node_id not in members:
+                self._forget(node)
         invariant(not self.waiting, f"a healed cluster answers every proposal, not {list(self.waiting)}")
         invariant(not self.checker.reads, f"a healed cluster answers every read, not {list(self.checker.reads)}")
-        for node in cluster.nodes.values():
+        for node in [cluster.nodes[member] for member in members]:
             invariant(node.applied == self.checker.committed, "all nodes of a healed cluster have delivered the same")
 
     @property
@@ -281,13 +305,41 @@ class RandomSchedule:
 
     def _crash(self, node_id: NodeId) -> None:
         node = self.cluster.nodes[node_id]
-        self.cluster.crash(node_id)
+        self.cluster.crash(node_id, installed=self.random.random() < 0.5)
+        self._forget(node)
+
+    def _forget(self, node: SimulatedNode) -> None:
+        """Nobody waits any more for what was asked of this node."""
         self.waiting = {id_: at for id_, at in self.waiting.items() if at is not node}
         self.checker.reads = {token: read for token, read in self.checker.reads.items() if read[0] is not node}
 
     def _restart(self, node_id: NodeId) -> None:
         if not self.cluster.nodes[node_id].alive:
             self.cluster.restart(node_id)
+
+    def _change(self, node_id: NodeId) -> None:
+        """An operator asks the leader, mostly, for some change of the members."""
+        leader = self.cluster.leader()
+        at = leader if leader is not None and self.random.random() < 0.8 else node_id
+        kind = self.random.choice((ChangeKind.ADD_LEARNER, ChangeKind.PROMOTE, ChangeKind.PROMOTE, ChangeKind.REMOVE))
+        self._proposed += 1
+        change = MembershipChange(kind, self.random.choice(list(self.cluster.nodes)), "")
+        self._step(at, ChangeMembership(f"c{self._proposed}".encode(), change))
+
+    def _snapshot(self, node_id: NodeId) -> None:
+        self.cluster.take_snapshot(node_id)
+
+    def _compact(self, node_id: NodeId) -> None:
+        self.cluster.compact(node_id, self.random.choice((None, len(self.cluster.nodes[node_id].applied) // 2)))
+
+    def _fetch(self, node_id: NodeId) -> None:
+        self.cluster.answer_snapshot_load(node_id, gone=self.random.random() < 0.05)
+
+    def _store(self, node_id: NodeId) -> None:
+        self.cluster.answer_store(node_id)
+
+    def _install(self, node_id: NodeId) -> None:
+        self.cluster.answer_install(node_id)
 
     def _partition(self, node_id: NodeId) -> None:
         sides = {each: self.random.random() < 0.5 for each in self.cluster.nodes}
@@ -340,6 +392,12 @@ _ACTIONS: Final[dict[str, tuple[float, ...]]] = {
     "cancel_read": (0, 5),
     "transfer": (0, 3, 10),
     "unreachable": (0, 5),
+    "change": (0, 10, 40),
+    "snapshot": (0, 10, 60),
+    "compact": (5, 60),
+    "fetch": (20, 100),
+    "store": (20, 100),
+    "install": (10, 50),
     "crash": (0, 3, 10),
     "restart": (5, 20),
     "depose": (0, 5, 20),

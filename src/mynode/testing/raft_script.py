@@ -5,7 +5,8 @@ comment. `run_script` gives the script with its outputs as they are now.
 
 | command | does |
 |---|---|
-| `cluster SIZE [seed=N] [tail=ENTRIES] [election_ticks=N] ...` | nodes 1 to SIZE; any setting of `RaftConfig` by name |
+| `cluster SIZE [joining=N] [seed=N] [tail=ENTRIES] [election_ticks=N] ...` | voters 1 to SIZE, then nodes that wait to
+  be added; any setting of `RaftConfig` by name |
 | `log NODE TERM... [vote=NODE] [term=N]` | restart the node with this log on its disk, one term an entry |
 | `tick NODE... [xCOUNT]` | ticks pass on each node in turn |
 | `campaign NODE` | ticks pass on the node alone until its election timeout |
@@ -17,8 +18,12 @@ comment. `run_script` gives the script with its outputs as they are now.
 | `manual NODE...`, `auto NODE...` | the node's disk waits for `sync`, or syncs at once (as at first) |
 | `sync NODE [xCOUNT] [untold]` | the oldest persists become durable; untold: the core does not hear of it yet |
 | `load NODE` | the log store answers the oldest load (otherwise `settle` does) |
-| `settle` | deliver, load and sync (automatic disks) until nothing is left to do |
-| `crash NODE...`, `restart NODE...` | what was not synced is lost |
+| `snapshot NODE`, `compact NODE [FIRST]` | a snapshot of all that is applied; the log before it, or FIRST, is cut off |
+| `fetch NODE [gone]`, `store NODE`, `install NODE` | the oldest such effect is answered (otherwise `settle` does) |
+| `damage NODE` | the first byte of the snapshot it receives turns |
+| `settle` | deliver, load, sync, store and install (automatic disks) until nothing is left to do |
+| `crash NODE... [installed]`, `restart NODE...` | what was not synced is lost |
+| `add NODE ID`, `promote NODE ID`, `remove NODE ID` | ask NODE to change the members |
 | `propose NODE NAME[:BYTES]...`, `cancel NODE NAME` | as one event |
 | `read NODE TOKEN...`, `cancel-read NODE TOKEN` | |
 | `transfer NODE [TO]`, `unreachable NODE PEER` | |
@@ -40,17 +45,21 @@ from mynode.raft.effects import Effects, HardState, Role
 from mynode.raft.events import (
     CancelProposal,
     CancelRead,
+    ChangeMembership,
     Event,
     PeerUnreachable,
     Propose,
     ReadIndex,
     Receive,
+    SnapshotInstalled,
     Tick,
     TransferLeadership,
 )
+from mynode.raft.membership import ChangeKind, MembershipChange
 from mynode.raft.messages import Entry, EntryKind, Proposal
-from mynode.testing.raft_cluster import Disk, RaftCluster, SimulatedNode
-from mynode.testing.raft_text import describe_entries, describe_message
+from mynode.testing.raft_cluster import RaftCluster, SimulatedNode
+from mynode.testing.raft_disk import Disk
+from mynode.testing.raft_text import describe_entries, describe_membership, describe_message
 
 MAX_TICKS_TO_CAMPAIGN: Final = 1_000
 
@@ -124,8 +133,16 @@ class RaftScript:
         change = effects.leader_change
         if change is not None:
             self._print(f"{name}: {change.role.value} of term {change.term}, leader {change.leader or 'unknown'}")
+        if effects.membership is not None:
+            self._print(f"{name}: members {describe_membership(effects.membership)}")
         if self._trace == "messages":
             self._print_messages(name, effects)
+        if any(isinstance(event, SnapshotInstalled) and event.installed for event in events):
+            self._print(f"{name}: has installed a snapshot up to {node.core.status().commit}")
+        if effects.removed:
+            self._print(f"{name}: is removed")
+        for refused in effects.changes_refused:
+            self._print(f"{name}: refuses {refused.id.decode()}: {refused.reason.value}")
         if effects.committed:
             self._print(f"{name}: delivers {describe_entries(effects.committed)}")
         for ready in effects.read_ready:
@@ -146,6 +163,15 @@ class RaftScript:
             self._print(f"{name} > {send.to} {describe_message(send.message)} (after persist)")
         for load in effects.load:
             self._print(f"{name}: loads {load.first}..{load.last}")
+        for part in effects.load_snapshot:
+            self._print(f"{name}: loads snapshot {part.index}/{part.term} from {part.offset}")
+        if effects.store_chunk is not None:
+            chunk = effects.store_chunk
+            self._print(f"{name}: stores snapshot {chunk.index}/{chunk.term} bytes {chunk.offset}+{len(chunk.data)}")
+        if effects.install is not None:
+            snapshot = effects.install.snapshot
+            members = describe_membership(snapshot.membership)
+            self._print(f"{name}: installs snapshot {snapshot.index}/{snapshot.term} {members}")
 
     # --- the cluster -------------------------------------------------------------------------------------------------
 
@@ -153,6 +179,7 @@ class RaftScript:
         options = dict(word.split("=") for word in words[1:])
         seed = int(options.pop("seed", "0"))
         tail = options.pop("tail", None)
+        joining = int(options.pop("joining", "0"))
         names = {field.name for field in fields(RaftConfig)}
         if not options.keys() <= names:
             raise ScriptError(f"unknown settings: {sorted(options.keys() - names)}")
@@ -165,7 +192,12 @@ class RaftScript:
         config = RaftConfig(1, tuple(range(1, size + 1)), **settings)
         self._manual.clear()
         self._cluster = RaftCluster(
-            size, seed=seed, config=config, tail_entries=None if tail is None else int(tail), on_step=self._on_step
+            size,
+            joining=joining,
+            seed=seed,
+            config=config,
+            tail_entries=None if tail is None else int(tail),
+            on_step=self._on_step,
         )
 
     def _do_log(self, words: list[str]) -> None:
@@ -181,7 +213,7 @@ class RaftScript:
 
     def _do_crash(self, words: list[str]) -> None:
         for node_id in self._nodes(words):
-            self._cluster.crash(node_id)
+            self._cluster.crash(node_id, installed="installed" in words)
 
     def _do_restart(self, words: list[str]) -> None:
         for node_id in self._nodes(words):
@@ -276,6 +308,26 @@ class RaftScript:
         self._cluster.answer_load(int(words[0]))
         self._sync_automatic(int(words[0]))
 
+    def _do_snapshot(self, words: list[str]) -> None:
+        self._cluster.take_snapshot(int(words[0]))
+
+    def _do_compact(self, words: list[str]) -> None:
+        self._cluster.compact(int(words[0]), int(words[1]) if len(words) > 1 else None)
+
+    def _do_fetch(self, words: list[str]) -> None:
+        self._cluster.answer_snapshot_load(int(words[0]), gone="gone" in words)
+
+    def _do_store(self, words: list[str]) -> None:
+        self._cluster.answer_store(int(words[0]))
+
+    def _do_damage(self, words: list[str]) -> None:
+        disk = self._cluster.nodes[int(words[0])].disk
+        disk.received = b"\xc1" + disk.received[1:]
+
+    def _do_install(self, words: list[str]) -> None:
+        self._cluster.answer_install(int(words[0]))
+        self._sync_automatic(int(words[0]))
+
     def _sync_automatic(self, node_id: NodeId) -> None:
         while node_id not in self._manual and self._cluster.nodes[node_id].disk.waiting:
             self._cluster.sync(node_id)
@@ -283,11 +335,21 @@ class RaftScript:
     def _do_settle(self, words: list[str]) -> None:
         while True:
             self._do_deliver([])
-            busy = [node for node in self._cluster.nodes.values() if node.alive and node.loads]
-            if not busy and not self._cluster.network:
+            answered = [self._answer_disk(node) for node in self._cluster.nodes.values() if node.alive]
+            if not any(answered) and not self._cluster.network:
                 return
-            for node in busy:
-                self._do_load([str(node.node_id)])
+
+    def _answer_disk(self, node: SimulatedNode) -> bool:
+        """Answer one of each that the node asked its disk for; returns whether there was any."""
+        words = [str(node.node_id)]
+        is_manual = node.node_id in self._manual
+        is_busy = bool(node.loads or node.snapshot_loads or (not is_manual and (node.stores or node.installs)))
+        self._do_load(words)
+        self._do_fetch(words)
+        if not is_manual:
+            self._do_store(words)
+            self._do_install(words)
+        return is_busy
 
     # --- clients and operators ---------------------------------------------------------------------------------------
 
@@ -313,6 +375,20 @@ class RaftScript:
 
     def _do_unreachable(self, words: list[str]) -> None:
         self._step(int(words[0]), PeerUnreachable(int(words[1])))
+
+    def _do_add(self, words: list[str]) -> None:
+        self._change(ChangeKind.ADD_LEARNER, words)
+
+    def _do_promote(self, words: list[str]) -> None:
+        self._change(ChangeKind.PROMOTE, words)
+
+    def _do_remove(self, words: list[str]) -> None:
+        self._change(ChangeKind.REMOVE, words)
+
+    def _change(self, kind: ChangeKind, words: list[str]) -> None:
+        id_ = f"{kind.name.lower().replace('_', '-')}-{words[1]}".encode()
+        change = MembershipChange(kind, int(words[1]), f"node{words[1]}")
+        self._step(int(words[0]), ChangeMembership(id_, change))
 
     # --- showing -----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,17 +10,32 @@ import pytest
 from mynode.base.errors import InvariantViolation
 from mynode.raft.config import RaftConfig, Restored, restored_from
 from mynode.raft.core import RaftCore
-from mynode.raft.effects import HardState, ReadReady, Rejected, RejectReason, Role
+from mynode.raft.effects import (
+    HardState,
+    InstallSnapshot,
+    ReadReady,
+    Rejected,
+    RejectReason,
+    Role,
+    Snapshot,
+    StoreSnapshotChunk,
+)
 from mynode.raft.events import (
     CancelRead,
+    ChangeMembership,
+    Compacted,
     PeerUnreachable,
     Persisted,
     Propose,
     ReadIndex,
     Receive,
+    SnapshotInstalled,
+    SnapshotStored,
+    SnapshotTaken,
     Tick,
     TransferLeadership,
 )
+from mynode.raft.membership import ChangeKind, Membership, MembershipChange, encode_membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -31,6 +47,8 @@ from mynode.raft.messages import (
     Proposal,
     ReadIndexRequest,
     ReadIndexResponse,
+    Removed,
+    SnapshotChunk,
     SnapshotResponse,
     TimeoutNow,
     VoteRequest,
@@ -47,6 +65,12 @@ def proposal(name: bytes, size: int = 1) -> Proposal:
 
 def command(index: int, term: int, size: int = 1) -> Entry:
     return Entry(term, index, EntryKind.COMMAND, b"", b"x" * size)
+
+
+def learner_added(index: int) -> Entry:
+    """Node 4 joins 1, 2 and 3 as a learner."""
+    membership = Membership({1: "", 2: "", 3: ""}, {4: ""})
+    return Entry(1, index, EntryKind.CONFIG, b"", encode_membership(membership))
 
 
 def core(
@@ -154,6 +178,22 @@ def test_a_candidate_that_this_node_does_not_know_gets_its_vote() -> None:
     """It may be of a configuration that this node has not heard of (dissertation 4.1)."""
     effects = core().step([Receive(9, VoteRequest(8, 100, 7, pre_vote=False, transfer=False))])
     assert [(send.to, send.message) for send in effects.send_after_persist] == [(9, VoteResponse(8, False, True))]
+
+
+def test_votes_of_nodes_that_are_no_voters_are_not_counted() -> None:
+    """Learners and strangers: once, elsewhere, that lost acknowledged writes (YugabyteDB 1.1.9)."""
+    restored = restored_from(HardState(1, None), [learner_added(1)])
+    candidate = core(1, restored)
+    while candidate.status().role is not Role.PRE_CANDIDATE:
+        candidate.step([Tick()])
+    candidate.step([Receive(voter, VoteResponse(2, True, True)) for voter in (4, 9)])
+    assert candidate.status().role is Role.PRE_CANDIDATE
+    candidate.step([Receive(2, VoteResponse(2, True, True))])
+    assert candidate.status().role is Role.CANDIDATE
+    candidate.step([Persisted(1), *[Receive(voter, VoteResponse(2, False, True)) for voter in (4, 9)]])
+    assert candidate.status().role is Role.CANDIDATE
+    candidate.step([Receive(3, VoteResponse(2, False, True))])
+    assert candidate.status().role is Role.LEADER
 
 
 def test_nobody_speaks_in_this_nodes_name() -> None:
@@ -315,3 +355,124 @@ def test_more_committed_asks_for_another_step() -> None:
     assert (len(effects.committed), effects.more_committed) == (2, True)
     effects = cluster.step(1)
     assert (len(effects.committed), effects.more_committed) == (1, False)
+
+
+# --- snapshots -------------------------------------------------------------------------------------------------------
+
+MEMBERS = Membership({1: "", 2: "", 3: ""})
+
+
+def chunk(index: int, data: bytes = b"", *, offset: int = 0, is_last: bool = False, term: int = 5) -> SnapshotChunk:
+    return SnapshotChunk(term, index, 4, encode_membership(MEMBERS), offset, data, 77, is_last)
+
+
+def test_one_part_is_stored_at_a_time() -> None:
+    follower = follower_of_2()
+    effects = follower.step([Receive(2, chunk(9, b"abc")), Receive(2, chunk(9, b"abc")), Receive(2, chunk(9))])
+    assert effects.store_chunk == StoreSnapshotChunk(2, 9, 4, 0, b"abc", 77)
+    assert follower.step([Receive(2, chunk(9, b"def", offset=3))]).store_chunk is None
+    effects = follower.step([SnapshotStored(8, 4, 5), SnapshotStored(9, 4, 3), SnapshotStored(9, 4, 3)])
+    assert [send.message for send in effects.send] == [SnapshotResponse(5, 9, 4, 3)]
+
+
+def test_a_part_that_was_stored_for_an_earlier_leader_is_not_answered() -> None:
+    follower = follower_of_2()
+    follower.step([Receive(2, chunk(9, b"abc", is_last=True))])
+    effects = follower.step([Receive(3, Heartbeat(term=6, commit=0, round=0)), SnapshotStored(9, 4, 3)])
+    assert (effects.send, effects.install) == ([], None)
+    assert follower.step([Receive(3, chunk(9, term=6))]).store_chunk is not None
+
+
+def test_a_snapshot_replaces_log_state_and_members() -> None:
+    follower = follower_of_2(restored_from(HardState(3, None), [command(1, 1), command(2, 3)]))
+    follower.step([Receive(2, chunk(9, b"abc", is_last=True))])
+    effects = follower.step([SnapshotStored(9, 4, 3), Receive(2, AppendRequest(5, 2, 3, (command(3, 5),), 2))])
+    assert effects.install == InstallSnapshot(2, Snapshot(9, 4, MEMBERS))
+    assert effects.persist is None
+    assert effects.committed == []
+    effects = follower.step([SnapshotInstalled(9, 4, True)])
+    assert [send.message for send in effects.send_after_persist] == [AppendResponse(5, True, 9, 0, 0, 0)]
+    status = follower.status()
+    assert (status.commit, status.first_index, status.last_index, status.snapshot_index) == (9, 10, 9, 9)
+    effects = follower.step([Receive(2, AppendRequest(5, 9, 4, (command(10, 5),), 10)), Persisted(2)])
+    follower.step([Persisted(effects.persist.number if effects.persist else 0)])
+    follower.check_invariants()
+
+
+def test_a_snapshot_that_the_log_already_holds_commits_it() -> None:
+    follower = follower_of_2(restored_from(HardState(4, None), [command(1, 4), command(2, 4), command(3, 4)]))
+    effects = follower.step([Receive(2, chunk(2))])
+    assert effects.store_chunk is None
+    assert [send.message for send in effects.send_after_persist] == [AppendResponse(5, True, 2, 0, 0, 0)]
+    assert [entry.index for entry in effects.committed] == [1, 2]
+    assert follower.status().last_index == 3
+
+
+def test_a_proposal_of_its_own_is_proposed_again_after_a_snapshot() -> None:
+    """Nobody can tell whether the snapshot includes it; the state machine applies it once."""
+    follower = follower_of_2()
+    follower.step([Propose((proposal(b"a"),))])
+    follower.step([Receive(2, chunk(9, b"abc", is_last=True)), SnapshotStored(9, 4, 3)])
+    effects = follower.step([SnapshotInstalled(9, 4, True)])
+    assert [send.message for send in effects.send] == [ForwardProposals(5, (proposal(b"a"),))]
+
+
+def test_a_leader_of_an_earlier_term_is_told_so_when_it_sends_a_snapshot() -> None:
+    effects = follower_of_2().step([Receive(3, chunk(9, term=4))])
+    assert [send.message for send in effects.send] == [AppendResponse(5, False, 0, 0, 0, 0)]
+
+
+def test_nothing_is_cut_off_that_no_snapshot_holds() -> None:
+    cluster = elected()
+    cluster.nodes[1].core.step([SnapshotTaken(1)])
+    with pytest.raises(InvariantViolation, match="in a snapshot"):
+        cluster.nodes[1].core.step([Compacted(3)])
+
+
+def test_a_snapshot_is_of_what_was_delivered() -> None:
+    with pytest.raises(InvariantViolation, match="delivered"):
+        elected().nodes[1].core.step([SnapshotTaken(2)])
+
+
+def test_a_log_that_ends_before_its_snapshot_does_not_start() -> None:
+    restored = Restored(HardState(5, None), tail=(command(1, 5),), snapshot=Snapshot(2, 5, MEMBERS), applied_index=2)
+    with pytest.raises(InvariantViolation, match="snapshot"):
+        core(1, restored)
+
+
+# --- members ---------------------------------------------------------------------------------------------------------
+
+
+def test_members_do_not_change_by_proposals() -> None:
+    cluster = elected()
+    sneaked = Proposal(b"x", EntryKind.CONFIG, encode_membership(Membership({9: ""})))
+    effects = cluster.step(1, Receive(2, ForwardProposals(1, (sneaked, proposal(b"a")))))
+    assert effects.persist is not None
+    assert [entry.proposal_id for entry in effects.persist.entries] == [b"a"]
+    with pytest.raises(InvariantViolation, match="ChangeMembership"):
+        cluster.step(2, Propose((sneaked,)))
+
+
+def test_the_members_of_entries_that_a_restart_left_out_of_memory_count() -> None:
+    log = [command(1, 1), learner_added(2), command(3, 1)]
+    restored = replace(restored_from(HardState(1, None), log, tail_entries=1), configs=(log[1],))
+    status = core(1, restored).status()
+    assert (status.voters, status.learners) == ((1, 2, 3), (4,))
+
+
+def test_old_news_of_a_removal_is_no_news() -> None:
+    restored = restored_from(HardState(1, None), [command(1, 1), learner_added(2)])
+    learner = RaftCore(RaftConfig(4, ()), restored, Random(1))
+    assert not learner.step([Receive(1, Removed(1, 1))]).removed
+    assert not learner.step([Receive(1, Removed(1, 2))]).removed
+    assert learner.step([Receive(1, Removed(1, 3))]).removed
+
+
+def test_an_address_of_the_first_voters_stays_with_them() -> None:
+    config = RaftConfig(1, (1,), {1: "one:1"}, election_ticks=TICKS)
+    leader = RaftCore(config, Restored(), Random(1))
+    leader.step([Tick()])
+    leader.step([Persisted(1)])
+    leader.step([Persisted(2)])
+    effects = leader.step([ChangeMembership(b"c", MembershipChange(ChangeKind.ADD_LEARNER, 2, "two:2"))])
+    assert effects.membership == Membership({1: "one:1"}, {2: "two:2"})

@@ -137,3 +137,59 @@ def test_a_log_of_runs_is_a_list_of_terms(terms: list[int], cuts: list[tuple[int
         for term in range(12):
             older = [place for place in range(1, index + 1) if model[place - 1] <= term]
             assert log.newest_of_term_at_most(index, term) == max(older, default=0)
+
+
+# --- the cut front ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tail_entries", [None, 1, 3])
+@pytest.mark.parametrize("first_index", range(1, 7))
+def test_a_log_whose_front_is_cut_off_knows_the_terms_from_there_on(first_index: int, tail_entries: int | None) -> None:
+    log = log_of(1, 1, 4, 4, 6, tail_entries=tail_entries)
+    log.compact(first_index)
+    log.check_invariants()
+    assert (log.base_index, log.last_index, log.last_term) == (first_index - 1, 5, 6)
+    terms = [0, 1, 1, 4, 4, 6]
+    assert [log.term_at(index) for index in range(first_index - 1, 6)] == terms[first_index - 1 :]
+    assert not log.holds(first_index - 2, 1)
+    log.append([entry(6, 7)])
+    log.check_invariants()
+
+
+def test_a_cut_that_is_not_news_changes_nothing() -> None:
+    log = log_of(1, 1, 4)
+    log.compact(3)
+    log.compact(2)
+    assert log.base_index == 2
+    assert log.entries_from(3, 10, NO_LIMIT) == (entry(3, 4),)
+
+
+def test_what_is_not_durable_is_not_cut_off() -> None:
+    log = log_of(1)
+    log.append([entry(2, 1)])
+    with pytest.raises(InvariantViolation, match="durable"):
+        log.compact(3)
+
+
+def test_a_snapshot_takes_the_logs_place() -> None:
+    log = log_of(1, 1, 4)
+    log.append([entry(4, 4)])
+    log.take_unpersisted(1)
+    log.replace(9, 5)
+    log.check_invariants()
+    assert (log.base_index, log.last_index, log.last_term, log.durable_index) == (9, 9, 5, 9)
+    assert not log.has_unpersisted
+    log.persisted(1)
+    log.append([entry(10, 5)])
+    assert log.durable_index == 9
+    assert log.take_unpersisted(2) == (entry(10, 5),)
+    log.persisted(2)
+    log.check_invariants()
+    assert log.durable_index == 10
+
+
+def test_a_log_that_begins_after_a_snapshot() -> None:
+    log = Log(Restored(first_index=10, term_runs=((9, 5),)), NO_LIMIT)
+    log.check_invariants()
+    assert (log.base_index, log.last_index, log.last_term) == (9, 9, 5)
+    assert log.holds(9, 5)
