@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from mynode.base.errors import (
     DivisionByZeroError,
+    FeatureNotSupportedError,
     IdleInTransactionTimeoutError,
     InFailedTransactionError,
     NoQuorumError,
@@ -194,6 +195,14 @@ async def test_the_block_commits_or_rolls_back(autojump_clock: MockClock) -> Non
                 await trio.sleep(10)
         assert scope.cancelled_caught
         assert (await client.execute("SELECT balance FROM account WHERE id = 0")).rows == [(1,)]
+
+
+async def test_a_pooled_session_keeps_no_transaction(autojump_clock: MockClock) -> None:
+    async with bank(1) as cluster, client_of(cluster) as client:
+        with pytest.raises(FeatureNotSupportedError, match="commits by itself"):
+            await client.execute("BEGIN")
+        await client.execute("UPDATE account SET balance = 1 WHERE id = 0")
+        assert await balance_of(cluster, 0) == 1
 
 
 async def test_a_transaction_dies_with_its_node_and_is_not_continued_elsewhere(autojump_clock: MockClock) -> None:
