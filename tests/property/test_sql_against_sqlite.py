@@ -75,6 +75,18 @@ def test_groups_answer_as_in_sqlite(random: Random) -> None:
             assert Counter(plain(database.rows(sql))) == Counter(plain(other.execute(sql).fetchall()))
 
 
+@pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 39), reason="SQLite has had RIGHT and FULL joins since 3.39")
+@settings(max_examples=200, deadline=None)
+@given(RANDOMS)
+def test_joins_answer_as_in_sqlite(random: Random) -> None:
+    generator = SqlGenerator(random)
+    with both(generator) as (database, other):
+        for _ in range(5):
+            sql = generator.joined()
+            note(sql)
+            assert Counter(plain(database.rows(sql))) == Counter(plain(other.execute(sql).fetchall()))
+
+
 @settings(max_examples=60, deadline=None)
 @given(RANDOMS)
 def test_changes_leave_what_they_leave_in_sqlite(random: Random) -> None:

@@ -231,6 +231,10 @@ class DuplicateColumnError(SqlError):
     sqlstate = "42701"
 
 
+class DuplicateAliasError(SqlError):
+    sqlstate = "42712"
+
+
 class AmbiguousColumnError(SqlError):
     sqlstate = "42702"
 

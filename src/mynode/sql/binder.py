@@ -148,6 +148,15 @@ class Binder:
             raise assignment_mismatch(column_name, target, bound.type, node.position)
         return coerced
 
+    def as_compared(self, left: Expression, right: Expression, position: int) -> tuple[Expression, Expression]:
+        """Both sides as `=` takes them."""
+        left, right, _ = self._compared("=", left, right, position)
+        return left, right
+
+    def equality(self, left: Expression, right: Expression, position: int) -> Expression:
+        """`left = right`."""
+        return self._comparison("=", left, right, position)
+
     # --- one method a kind of node ------------------------------------------------------------------------------------
 
     def _column(self, node: ast.ColumnReference) -> Expression:

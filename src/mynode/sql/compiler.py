@@ -34,6 +34,7 @@ from mynode.sql.expressions import (
     IsTruth,
     Not,
     Or,
+    OuterValue,
     ParameterValue,
     PlanColumn,
     is_nullable,
@@ -50,6 +51,7 @@ class Context(Protocol):
     parameters: Row
     now: datetime
     random: Random
+    outer: dict[int, Value]
 
 
 RowsFunction: TypeAlias = Callable[[Sequence[Row], Context], list[Row]]
@@ -212,6 +214,8 @@ class Compiler:
                 return self._constant(expression.value)
             case ColumnValue():
                 return _Code(f"r[{self._places[expression.column.id]}]", expression.column.nullable, simple=True)
+            case OuterValue():
+                return _Code(f"c.outer[{expression.column.id}]", expression.column.nullable, simple=True)
             case ParameterValue():
                 return _Code(f"p[{expression.number - 1}]", nullable=True, simple=True)
             case CaseValue():

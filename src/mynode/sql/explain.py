@@ -9,7 +9,7 @@ from typing import assert_never
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.expression_text import describe, describe_list
-from mynode.sql.expressions import Expression
+from mynode.sql.expressions import ColumnValue, Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,33 @@ def _shown(node: plan.QueryNode) -> _Shown:
                 lines.append(f"Output: {describe_list(node.aggregates)}")
             title = "Hash Aggregate" if node.keys else "Aggregate"
             return _Shown(title, tuple(lines), (_shown(node.input),))
+        case plan.Join():
+            return _join(node)
+        case plan.LookupJoin():
+            title = "Nested Loop" if node.kind is plan.JoinKind.INNER else f"Nested Loop{node.kind.value} Join"
+            return _Shown(title, inputs=(_shown(node.left), _shown(node.right)))
         case plan.Distinct():
             return _Shown("Distinct", inputs=(_shown(node.input),))
     assert_never(node)
+
+
+def _join(node: plan.Join) -> _Shown:
+    method = "Hash" if node.keys else "Nested Loop"
+    plain = not node.keys and node.kind is plan.JoinKind.INNER
+    details: list[str] = []
+    if node.keys:
+        details.append(f"Hash Cond: ({' AND '.join(f'{_named(left)} = {_named(right)}' for left, right in node.keys)})")
+    if node.condition is not None:
+        details.append(f"Join Filter: {describe(node.condition)}")
+    title = method if plain else f"{method}{node.kind.value} Join"
+    return _Shown(title, tuple(details), (_shown(node.left), _shown(node.right)))
+
+
+def _named(expression: Expression) -> str:
+    """A column with the name of its table, anything else as it is."""
+    if isinstance(expression, ColumnValue) and expression.column.source is not None:
+        return f"{expression.column.source}.{expression.column.name}"
+    return describe(expression)
 
 
 def _sort_key(key: plan.SortKey) -> str:

@@ -21,6 +21,7 @@ from mynode.sql.expressions import (
     IsTruth,
     Not,
     Or,
+    OuterValue,
     ParameterValue,
 )
 from mynode.sql.functions.conversions import CAST_NAME
@@ -37,6 +38,8 @@ def describe(expression: Expression) -> str:
             return literal(expression.value)
         case ColumnValue():
             return expression.column.name
+        case OuterValue():
+            return f"{expression.column.source}.{expression.column.name}"
         case ParameterValue():
             return f"${expression.number}"
         case Call():

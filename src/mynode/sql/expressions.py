@@ -48,6 +48,17 @@ class ColumnValue:
 
 
 @dataclass(frozen=True, slots=True)
+class OuterValue:
+    """The value of a column of the row for which this part of the plan is run (`ExecutionContext.outer`)."""
+
+    column: PlanColumn
+
+    @property
+    def type(self) -> SqlType:
+        return self.column.type
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterValue:
     """The value of parameter `number` (from 1), converted to `type` before execution."""
 
@@ -190,6 +201,7 @@ class AggregateCall:
 Expression: TypeAlias = (
     Constant
     | ColumnValue
+    | OuterValue
     | ParameterValue
     | Call
     | And
@@ -209,7 +221,7 @@ Expression: TypeAlias = (
 def children(expression: Expression) -> tuple[Expression, ...]:
     """The direct parts of an expression."""
     match expression:
-        case Constant() | ColumnValue() | ParameterValue() | CaseValue():
+        case Constant() | ColumnValue() | OuterValue() | ParameterValue() | CaseValue():
             return ()
         case Call():
             return expression.arguments
@@ -232,7 +244,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
 def with_children(expression: Expression, parts: Sequence[Expression]) -> Expression:
     """The same expression with other direct parts, given in the order of `children`."""
     match expression:
-        case Constant() | ColumnValue() | ParameterValue() | CaseValue():
+        case Constant() | ColumnValue() | OuterValue() | ParameterValue() | CaseValue():
             return expression
         case Call():
             return replace(expression, arguments=tuple(parts))
@@ -300,7 +312,7 @@ def is_nullable(expression: Expression) -> bool:
     match expression:
         case Constant():
             return expression.value is None
-        case ColumnValue():
+        case ColumnValue() | OuterValue():
             return expression.column.nullable
         case ParameterValue() | CaseValue():
             return True

@@ -11,8 +11,6 @@ from mynode.base.errors import FeatureNotSupportedError
 from mynode.sql import ast
 
 _NODES: Final[dict[type, str]] = {
-    ast.Join: "joins are",
-    ast.DerivedTable: "sub-queries are",
     ast.ScalarSubquery: "sub-queries are",
     ast.InSubquery: "sub-queries are",
     ast.Exists: "EXISTS is",
@@ -37,7 +35,6 @@ _NODES: Final[dict[type, str]] = {
     ast.Show: "SHOW is",
 }
 _FIELDS: Final[dict[type, dict[str, str]]] = {
-    ast.NamedTable: {"columns": "aliases of a table's columns are"},
     ast.Insert: {"returning": "RETURNING is"},
     ast.Update: {"sources": "UPDATE ... FROM is", "returning": "RETURNING is"},
     ast.Delete: {"sources": "DELETE ... USING is", "returning": "RETURNING is"},

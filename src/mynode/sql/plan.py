@@ -7,7 +7,8 @@ when operators are built.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TypeAlias
 
 from mynode.relation.schema import Column, PrimaryKey, Table
@@ -159,7 +160,59 @@ class Distinct:
         return self.input.columns
 
 
-QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct
+class JoinKind(Enum):
+    """LEFT keeps the rows of the left side that match none, FULL those of both; a RIGHT join is a LEFT one turned."""
+
+    INNER = ""
+    LEFT = " Left"
+    FULL = " Full"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Pairs of rows of both sides for which the condition is TRUE (None: all pairs), the left's columns first.
+
+    Attributes:
+        keys: pairs of expressions, over the left side and over the right, that must be equal too: what a hash table
+            is made for. Found by a rule.
+    """
+
+    kind: JoinKind
+    left: QueryNode
+    right: QueryNode
+    condition: Expression | None
+    keys: tuple[tuple[Expression, Expression], ...] = ()
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        left, right = self.left.columns, self.right.columns
+        if self.kind is JoinKind.FULL:
+            left = _nullable(left)
+        return (*left, *(right if self.kind is JoinKind.INNER else _nullable(right)))
+
+
+@dataclass(frozen=True, slots=True)
+class LookupJoin:
+    """A join whose right side is run again for each row of the left, whose columns it has as `OuterValue`s.
+
+    The whole condition is in the right side.
+    """
+
+    kind: JoinKind
+    left: QueryNode
+    right: QueryNode
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        right = self.right.columns
+        return (*self.left.columns, *(right if self.kind is JoinKind.INNER else _nullable(right)))
+
+
+def _nullable(columns: tuple[PlanColumn, ...]) -> tuple[PlanColumn, ...]:
+    return tuple(replace(column, nullable=True) for column in columns)
+
+
+QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct | Join | LookupJoin
 
 # --- statements -------------------------------------------------------------------------------------------------------
 

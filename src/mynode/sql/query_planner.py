@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mynode.base.errors import FeatureNotSupportedError, InvalidColumnReferenceError, SqlSyntaxError
+from mynode.base.errors import InvalidColumnReferenceError, SqlSyntaxError
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce, common_type
@@ -16,6 +16,7 @@ from mynode.sql.expressions import (
     is_nullable,
     is_volatile,
 )
+from mynode.sql.from_clause import FromPlanner, Rows
 from mynode.sql.grouping import Grouping, aggregate_calls
 from mynode.sql.names import TableNames
 from mynode.sql.not_yet import not_yet
@@ -54,7 +55,8 @@ class QueryPlanner:
         return self._limited(plan.Sort(node, keys) if keys else node, query)
 
     def _select(self, select: ast.Select, query: ast.Query) -> plan.QueryNode:
-        node, scope = self._source(select.sources)
+        rows = self._rows(select.sources)
+        node, scope = rows.node, rows.scope
         if select.where is not None:
             condition = self._binder(scope, "WHERE").condition(select.where, "WHERE")
             node = plan.Filter(node, condition)
@@ -107,18 +109,8 @@ class QueryPlanner:
 
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
-    def _source(self, references: Sequence[ast.TableReference]) -> tuple[plan.QueryNode, Scope]:
-        if not references:
-            return plan.ValueRows(((),), ()), Scope()
-        if len(references) > 1:
-            raise FeatureNotSupportedError("joins are not supported yet", position=references[1].position)
-        reference = references[0]
-        if not isinstance(reference, ast.NamedTable):
-            raise not_yet(reference)
-        table = self._tables.find(reference.table)
-        name = reference.alias or table.name
-        columns = self._ids.of_table(table, name)
-        return plan.Scan(table, columns), Scope((Source(name, columns),))
+    def _rows(self, references: Sequence[ast.TableReference]) -> Rows:
+        return FromPlanner(self._tables, self._ids, lambda _: None, self.query, self._binder).rows(references)
 
     def _values(self, values: ast.Values) -> plan.ValueRows:
         binder = self._binder(Scope(), "VALUES")

@@ -45,11 +45,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The sources in sight, in the order of FROM."""
+    """The sources in sight, in the order of FROM.
+
+    Attributes:
+        visible: what `*` stands for and names alone are looked for in, if it is not all columns of all sources.
+    """
 
     sources: tuple[Source, ...] = ()
+    visible: tuple[PlanColumn, ...] | None = None
 
     def columns(self) -> Iterator[PlanColumn]:
+        if self.visible is not None:
+            yield from self.visible
+            return
         for source in self.sources:
             yield from source.columns
 

@@ -26,8 +26,7 @@ def outputs_of(item: ast.SelectItem, scope: Scope, binder: Binder) -> list[Outpu
     if isinstance(item, ast.Star):
         if item.table is None and not scope.sources:
             raise SqlSyntaxError("SELECT * with no tables specified is not valid", position=item.position)
-        sources = scope.sources if item.table is None else (scope.source(item.table, item.position),)
-        found = [column for source in sources for column in source.columns]
+        found = list(scope.columns() if item.table is None else scope.source(item.table, item.position).columns)
         binder.bare_columns.extend((column, item.position) for column in found)
         return [Output(column.name, ColumnValue(column)) for column in found]
     return [Output(item.alias or _implied_name(item.expression), binder.value(item.expression))]

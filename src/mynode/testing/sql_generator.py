@@ -216,6 +216,33 @@ class SqlGenerator:
         where = self.condition()
         return f"SELECT {items} FROM t WHERE {where} GROUP BY {', '.join(keys)}{having} ORDER BY {order}{limit}"
 
+    def joined(self) -> str:
+        """Three uses of the table side by side, aggregated, so that the order of rows does not matter."""
+        kinds = ("JOIN", "LEFT JOIN", "CROSS JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
+        source = "t AS x"
+        for alias, others in (("y", ("x",)), ("z", ("x", "y"))):
+            kind = self._random.choice(kinds)
+            source += f" {kind} t AS {alias}"
+            if kind != "CROSS JOIN":
+                source += f" ON {self._tie(alias, others)}"
+        where = " WHERE " + self._tie("z", ("x", "y")) if self._random.random() < 0.4 else ""
+        return f"SELECT x.id, x.k, y.id, y.k, z.id, z.a, coalesce(x.s, y.s) FROM {source}{where}"
+
+    def _tie(self, alias: str, others: tuple[str, ...]) -> str:
+        other = self._random.choice(others)
+        ties = [
+            f"{alias}.id = {other}.id",
+            f"{other}.id = {alias}.id AND {alias}.k = {other}.k",
+            f"{alias}.a = {other}.b % 4",
+            f"{alias}.s = {other}.s",
+            f"{alias}.id < {other}.id",
+            f"{alias}.p IS NULL",
+            f"{other}.a > 0",
+            f"{alias}.id = {self._random.randint(0, 3)} AND {alias}.k = 'a'",
+            f"({alias}.a = {other}.a OR {other}.s IS NULL)",
+        ]
+        return " AND ".join(self._random.sample(ties, self._random.randint(1, 2)))
+
     def distinct(self) -> str:
         makers = (self.integer, self.number, self.text, self.boolean)
         items = ", ".join(self._random.choice(makers)(1) for _ in range(self._random.randint(1, 2)))

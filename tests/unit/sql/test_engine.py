@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
+from time import perf_counter
 
 import pytest
 
 from mynode.base.errors import (
     InvariantViolation,
     ParameterCountError,
+    QueryMemoryError,
     SqlError,
     StatementTooComplexError,
     UndefinedTableError,
@@ -278,3 +280,35 @@ def test_a_list_of_tables_rests_on_all_of_them() -> None:
     database.execute("CREATE TABLE t (a INTEGER)")
     transaction.put(b"\x02x", b"")
     assert not database.commit(transaction)
+
+
+def test_64_tables_in_a_list_are_planned_quickly_and_run() -> None:
+    database = SqlDatabase()
+    for number in range(64):
+        database.execute(f"CREATE TABLE t{number} (a INTEGER, b INTEGER)")
+        database.execute(f"INSERT INTO t{number} VALUES ({number}, {number + 1}), (-1, -2)")
+    tables = [f"t{number}" for number in range(64)]
+    Random(1).shuffle(tables)
+    ties = " AND ".join(f"t{number}.b = t{number + 1}.a" for number in range(63))
+    started = perf_counter()
+    assert database.rows(f"SELECT t0.a, t63.b FROM {', '.join(tables)} WHERE {ties}") == [(0, 64)]
+    assert perf_counter() - started < 10, "far more than it needs on a busy machine"
+
+
+def test_what_a_query_holds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mynode.sql.executor.context.MAX_QUERY_BYTES", 100_000)
+    database = SqlDatabase()
+    database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, s TEXT)")
+    for start in range(0, 1000, 100):
+        database.execute("INSERT INTO t VALUES " + ", ".join(f"({n}, '{n:0100}')" for n in range(start, start + 100)))
+    for sql in (
+        "SELECT * FROM t ORDER BY s",
+        "SELECT s, count(*) FROM t GROUP BY s",
+        "SELECT DISTINCT s FROM t",
+        "SELECT count(DISTINCT s) FROM t",
+        "SELECT count(*) FROM t JOIN t AS u ON t.s = u.s",
+    ):
+        with pytest.raises(QueryMemoryError):
+            database.rows(sql)
+    assert database.rows("SELECT a FROM t ORDER BY s DESC LIMIT 1") == [(999,)]
+    assert database.rows("SELECT count(*) FROM t") == [(1000,)]

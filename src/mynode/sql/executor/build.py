@@ -13,6 +13,7 @@ from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import changes, grouping, operators, schema_changes
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
@@ -80,6 +81,16 @@ class Builder:
                 return operators.limited(self.query(node.input), Compiler().values(parts))
             case plan.Aggregation():
                 return self._aggregation(node)
+            case plan.Join():
+                return self._join(node)
+            case plan.LookupJoin():
+                return lookup_joined(
+                    self.query(node.left),
+                    self.query(node.right),
+                    [(column.id, place) for place, column in enumerate(node.left.columns)],
+                    len(node.right.columns),
+                    node.kind,
+                )
             case plan.Distinct():
                 key_of = Compiler(node.columns).keys(tuple(map(ColumnValue, node.columns)))
                 return grouping.distinct(self.query(node.input), key_of)
@@ -127,6 +138,18 @@ class Builder:
             limit, offset = node.first
             first = Compiler().values((limit, offset or _NO_ROW_COUNT))
         return sorted_rows(self.query(node.input), [sort_pass(key) for key in reversed(node.keys)], first)
+
+    def _join(self, node: plan.Join) -> Batches:
+        sides: list[JoinSide] = []
+        for place, side in enumerate((node.left, node.right)):
+            keys = tuple(pair[place] for pair in node.keys)
+            sides.append(
+                JoinSide(self.query(side), len(side.columns), Compiler(side.columns).keys(keys) if keys else None)
+            )
+        test = None if node.condition is None else Compiler(node.columns).rows(node.condition, None)
+        if node.kind is not plan.JoinKind.INNER or test is None:
+            return hash_joined(sides[0], sides[1], node.kind, test)
+        return operators.computed(hash_joined(sides[0], sides[1], node.kind, None), test)
 
     def _aggregation(self, node: plan.Aggregation) -> Batches:
         def values_of(call: AggregateCall) -> grouping.ValuesFunction | None:

@@ -13,7 +13,7 @@ from mynode.base.errors import QueryMemoryError
 from mynode.base.limits import MAX_QUERY_BYTES, MIB, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
 from mynode.mvcc.transaction import Transaction
 from mynode.sql.result import Completion
-from mynode.values.types import Row
+from mynode.values.types import Row, Value
 
 _SAMPLED: Final = 16
 _ROW_BYTES: Final = 72
@@ -71,6 +71,7 @@ class ExecutionContext:
         now: the time of the statement, for `now()` and for hidden row ids; UTC.
         random: for `random()`.
         memory: what its operators hold.
+        outer: by a column's id, its value in the row for which what is below is run again.
     """
 
     transaction: Transaction
@@ -78,6 +79,7 @@ class ExecutionContext:
     now: datetime
     random: Random
     memory: Memory = field(default_factory=Memory)
+    outer: dict[int, Value] = field(default_factory=dict)
 
 
 Batches: TypeAlias = Callable[[ExecutionContext], Iterator[list[Row]]]

@@ -27,12 +27,20 @@ def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
 
 
 def rewrite_query(node: plan.QueryNode, rule: Rule) -> plan.QueryNode:
+    return rule(change_inputs(node, lambda below: rewrite_query(below, rule)))
+
+
+def change_inputs(node: plan.QueryNode, change: Rule) -> plan.QueryNode:
+    """The node with each of its inputs changed."""
     match node:
         case plan.ValueRows() | plan.Scan():
-            return rule(node)
+            return node
+        case plan.Join() | plan.LookupJoin():
+            left, right = change(node.left), change(node.right)
+            return node if left is node.left and right is node.right else replace(node, left=left, right=right)
         case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
-            changed = rewrite_query(node.input, rule)
-            return rule(node if changed is node.input else replace(node, input=changed))
+            changed = change(node.input)
+            return node if changed is node.input else replace(node, input=changed)
     assert_never(node)
 
 
@@ -52,6 +60,9 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
             return replace(node, limit=limit, offset=offset)
         case plan.Aggregation():
             return replace(node, keys=tuple(map(change, node.keys)))
-        case plan.Scan() | plan.Distinct():
+        case plan.Join():
+            keys = tuple((change(left), change(right)) for left, right in node.keys)
+            return replace(node, condition=node.condition and change(node.condition), keys=keys)
+        case plan.Scan() | plan.Distinct() | plan.LookupJoin():
             return node
     assert_never(node)

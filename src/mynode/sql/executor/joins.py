@@ -1,0 +1,164 @@
+"""Joins: by a hash table of the right side, or by running the right side again for each row of the left."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mynode.sql.compiler import RowsFunction
+from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.plan import JoinKind
+from mynode.values.types import Row, Value
+
+_ALL: Final[Row] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSide:
+    """One input of a join: its rows, how many columns they have, and their keys (None: all rows have the same)."""
+
+    rows: Batches
+    width: int
+    key_of: RowsFunction | None
+
+    def keyed(self, batch: list[Row], context: ExecutionContext) -> Iterator[tuple[Row, Row]]:
+        """Each row behind its key."""
+        keys = [_ALL] * len(batch) if self.key_of is None else self.key_of(batch, context)
+        return zip(keys, batch, strict=True)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The right side of a join. For a full join each row has its number as one more value, and `rows` holds all."""
+
+    by_key: dict[Row, list[Row]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    matched: set[Value] = field(default_factory=set)
+
+
+def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunction | None) -> Batches:
+    """Rows of both sides with equal keys, side by side. A key with a NULL equals none.
+
+    Args:
+        test: for outer joins, the filter of the joined rows that count as matches; an inner join has one above it.
+    """
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        with context.memory.holder() as hold:
+            table = _Table()
+            for batch in right.rows(context):
+                hold(batch)
+                _add(table, right, batch, kind, context)
+                yield []
+            if kind is not JoinKind.INNER:
+                yield from _outer(left, table, right.width, kind, test, context)
+            elif table.by_key:
+                yield from _inner(left, table, context)
+            for start in range(0, len(table.rows), ROWS_PER_STEP):
+                chunk = table.rows[start : start + ROWS_PER_STEP]
+                yield [(*(None,) * left.width, *row[:-1]) for row in chunk if row[-1] not in table.matched]
+
+    return run
+
+
+def _add(table: _Table, side: JoinSide, batch: list[Row], kind: JoinKind, context: ExecutionContext) -> None:
+    if kind is JoinKind.FULL:
+        batch = [(*row, number) for number, row in enumerate(batch, len(table.rows))]
+        table.rows += batch
+    for key, row in side.keyed(batch, context):
+        if None in key:
+            continue
+        if key in table.by_key:
+            table.by_key[key].append(row)
+        else:
+            table.by_key[key] = [row]
+
+
+def _inner(left: JoinSide, table: _Table, context: ExecutionContext) -> Iterator[list[Row]]:
+    find = table.by_key.get
+    made: list[Row] = []
+    for batch in left.rows(context):
+        for key, row in left.keyed(batch, context):
+            found = find(key)
+            if found is None:
+                continue
+            for start in range(0, len(found), ROWS_PER_STEP):
+                made += [row + other for other in found[start : start + ROWS_PER_STEP]]
+                if len(made) >= ROWS_PER_STEP:
+                    yield made
+                    made = []
+        yield made
+        made = []
+
+
+def _outer(
+    left: JoinSide,
+    table: _Table,
+    right_width: int,
+    kind: JoinKind,
+    test: RowsFunction | None,
+    context: ExecutionContext,
+) -> Iterator[list[Row]]:
+    nulls = (None,) * right_width
+    for batch in left.rows(context):
+        made: list[Row] = []
+        for key, row in left.keyed(batch, context):
+            matches = yield from _matches(row, table.by_key.get(key, []), test, context)
+            if kind is JoinKind.FULL:
+                table.matched.update([match[-1] for match in matches])
+                matches = [match[:-1] for match in matches]
+            made += matches or [row + nulls]
+            if len(made) >= ROWS_PER_STEP:
+                yield made
+                made = []
+        yield made
+
+
+def _matches(
+    row: Row, others: list[Row], test: RowsFunction | None, context: ExecutionContext
+) -> Generator[list[Row], None, list[Row]]:
+    found: list[Row] = []
+    for start in range(0, len(others), ROWS_PER_STEP):
+        if start:
+            yield []
+        pairs = [row + other for other in others[start : start + ROWS_PER_STEP]]
+        found += test(pairs, context) if test else pairs
+    return found
+
+
+def lookup_joined(
+    left: Batches, right: Batches, bindings: Sequence[tuple[int, int]], right_width: int, kind: JoinKind
+) -> Batches:
+    """Each row of the left side beside the rows that the right side then has; in a LEFT join beside NULLs if none.
+
+    Args:
+        bindings: the ids of the left side's columns that the right side uses, each with its place in the row.
+    """
+    nulls = (None,) * right_width
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        outer = context.outer
+        for batch in left(context):
+            made: list[Row] = []
+            examined = 0
+            for row in batch:
+                found = False
+                others = right(context)
+                while True:
+                    for column_id, place in bindings:  # again after each pause: others may have used these
+                        outer[column_id] = row[place]
+                    inner = next(others, None)
+                    if inner is None:
+                        break
+                    found = found or bool(inner)
+                    made += [row + other for other in inner]
+                    examined += len(inner) + 1
+                    if examined >= ROWS_PER_STEP:
+                        yield made
+                        made, examined = [], 0
+                if not found and kind is JoinKind.LEFT:
+                    made.append(row + nulls)
+            yield made
+
+    return run

@@ -1,0 +1,205 @@
+"""FROM: from table references to the node that gives their rows, and the scope of what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mynode.base.errors import (
+    AmbiguousColumnError,
+    DuplicateAliasError,
+    InvalidColumnReferenceError,
+    UndefinedColumnError,
+)
+from mynode.sql import ast, plan
+from mynode.sql.binder import Binder
+from mynode.sql.expressions import Coalesce, ColumnValue, Expression, PlanColumn, conjunction, is_nullable
+from mynode.sql.names import TableNames
+from mynode.sql.scope import ColumnIds, Scope, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Something to select from."""
+
+    node: plan.QueryNode
+    scope: Scope
+
+
+class FromPlanner:
+    """Plans table references.
+
+    Args:
+        find_query: the plan of the query that a table's name stands for, if it is not a table's.
+        plan_query: plans the query of a derived table.
+        binder_of: makes the binder of a join's condition.
+    """
+
+    __slots__ = ("_binder_of", "_find_query", "_ids", "_plan_query", "_tables")
+
+    def __init__(
+        self,
+        tables: TableNames,
+        ids: ColumnIds,
+        find_query: Callable[[ast.TableName], plan.QueryNode | None],
+        plan_query: Callable[[ast.Query], plan.QueryNode],
+        binder_of: Callable[[Scope, str], Binder],
+    ) -> None:
+        self._tables = tables
+        self._ids = ids
+        self._find_query = find_query
+        self._plan_query = plan_query
+        self._binder_of = binder_of
+
+    def rows(self, references: Sequence[ast.TableReference]) -> Rows:
+        """All references together, those parted by commas as cross joins; without any, one row of no columns."""
+        if not references:
+            return Rows(plan.ValueRows(((),), ()), Scope())
+        found = self._reference(references[0])
+        for reference in references[1:]:
+            right = self._reference(reference)
+            scope = _side_by_side(found.scope, right.scope, reference.position)
+            found = Rows(plan.Join(plan.JoinKind.INNER, found.node, right.node, None), scope)
+        return found
+
+    def _reference(self, reference: ast.TableReference) -> Rows:
+        match reference:
+            case ast.NamedTable():
+                return self._named(reference)
+            case ast.DerivedTable():
+                name = reference.alias or "unnamed_subquery"
+                return _called(self._plan_query(reference.query), name, reference)
+            case ast.Join():
+                return self._join(reference)
+
+    def _named(self, reference: ast.NamedTable) -> Rows:
+        name = reference.alias or reference.table.name
+        query = self._find_query(reference.table)
+        if query is not None:
+            return _called(query, name, reference)
+        table = self._tables.find(reference.table)
+        return _called(plan.Scan(table, self._ids.of_table(table, name)), name, reference)
+
+    # --- joins --------------------------------------------------------------------------------------------------------
+
+    def _join(self, join: ast.Join) -> Rows:
+        left, right = self._reference(join.left), self._reference(join.right)
+        both = _side_by_side(left.scope, right.scope, join.position)
+        scope = Scope(
+            (
+                *_outer(left.scope.sources, join.kind in (ast.JoinKind.RIGHT, ast.JoinKind.FULL)),
+                *_outer(right.scope.sources, join.kind in (ast.JoinKind.LEFT, ast.JoinKind.FULL)),
+            )
+        )
+        names = _common_names(join, left.scope, right.scope)
+        if names:
+            return self._joined_by_name(join, left, right, scope, names)
+        visible = {column: column for column in scope.columns()}
+        scope = replace(scope, visible=tuple(visible.get(column, column) for column in both.columns()))
+        condition = None if join.on is None else self._binder_of(both, "JOIN conditions").condition(join.on, "JOIN/ON")
+        return Rows(_join_node(join.kind, left.node, right.node, condition), scope)
+
+    def _joined_by_name(
+        self, join: ast.Join, left: Rows, right: Rows, scope: Scope, names: Sequence[ast.Identifier]
+    ) -> Rows:
+        """The columns of these names are seen once, before all others."""
+        binder = self._binder_of(Scope(), "JOIN conditions")
+        conditions: list[Expression] = []
+        values: list[Expression] = []
+        hidden: set[PlanColumn] = set()
+        joined = {column: column for source in scope.sources for column in source.columns}
+        for name in names:
+            sides = [_side_column(name, left.scope, "left"), _side_column(name, right.scope, "right")]
+            hidden.update(sides)
+            pair = [ColumnValue(joined.get(side, side)) for side in sides]
+            conditions.append(binder.equality(ColumnValue(sides[0]), ColumnValue(sides[1]), name.position))
+            values.append(_merged(join.kind, *binder.as_compared(pair[0], pair[1], name.position)))
+        node = _join_node(join.kind, left.node, right.node, conjunction(tuple(conditions)))
+        merged: list[PlanColumn] = []
+        computed: list[Expression] = []
+        for name, value in zip(names, values, strict=True):
+            if isinstance(value, ColumnValue):
+                merged.append(value.column)
+                continue
+            merged.append(self._ids.column(name.name, value.type, nullable=is_nullable(value)))
+            computed.append(value)
+        if computed:
+            new = tuple(column for column, value in zip(merged, values, strict=True) if value in computed)
+            passed = tuple(ColumnValue(column) for column in node.columns)
+            node = plan.Project(node, (*passed, *computed), (*node.columns, *new))
+        rest = [column for column in (*left.scope.columns(), *right.scope.columns()) if column not in hidden]
+        visible = (*merged, *(joined.get(column, column) for column in rest))
+        return Rows(node, replace(scope, visible=visible))
+
+
+def _called(node: plan.QueryNode, name: str, reference: ast.NamedTable | ast.DerivedTable) -> Rows:
+    """The rows under a name, their first columns renamed as the reference says."""
+    if len(reference.columns) > len(node.columns):
+        raise InvalidColumnReferenceError(
+            f'table "{name}" has {len(node.columns)} columns available but {len(reference.columns)} columns specified',
+            position=reference.columns[len(node.columns)].position,
+        )
+    names = [identifier.name for identifier in reference.columns]
+    names += [column.name for column in node.columns[len(names) :]]
+    columns = tuple(
+        replace(column, name=called, source=name) for column, called in zip(node.columns, names, strict=True)
+    )
+    return Rows(node, Scope((Source(name, columns),)))
+
+
+def _side_by_side(left: Scope, right: Scope, position: int) -> Scope:
+    """Raises `DuplicateAliasError`."""
+    names = {source.name for source in left.sources}
+    for source in right.sources:
+        if source.name in names:
+            raise DuplicateAliasError(f'table name "{source.name}" specified more than once', position=position)
+    return Scope((*left.sources, *right.sources), (*left.columns(), *right.columns()))
+
+
+def _outer(sources: Sequence[Source], is_outer: bool) -> Sequence[Source]:
+    """The sources, their columns made nullable if rows of NULLs can stand for theirs."""
+    if not is_outer:
+        return sources
+    return [
+        replace(source, columns=tuple(replace(column, nullable=True) for column in source.columns))
+        for source in sources
+    ]
+
+
+def _join_node(
+    kind: ast.JoinKind, left: plan.QueryNode, right: plan.QueryNode, condition: Expression | None
+) -> plan.QueryNode:
+    match kind:
+        case ast.JoinKind.RIGHT:
+            return plan.Join(plan.JoinKind.LEFT, right, left, condition)
+        case ast.JoinKind.LEFT:
+            return plan.Join(plan.JoinKind.LEFT, left, right, condition)
+        case ast.JoinKind.FULL:
+            return plan.Join(plan.JoinKind.FULL, left, right, condition)
+    return plan.Join(plan.JoinKind.INNER, left, right, condition)
+
+
+def _common_names(join: ast.Join, left: Scope, right: Scope) -> Sequence[ast.Identifier]:
+    if not join.natural:
+        return join.using
+    names = dict.fromkeys(column.name for column in left.columns())
+    return [ast.Identifier(name, join.position) for name in names if right.has(name)]
+
+
+def _side_column(name: ast.Identifier, scope: Scope, side: str) -> PlanColumn:
+    found = [column for column in scope.columns() if column.name == name.name]
+    if len(found) > 1:
+        raise AmbiguousColumnError(
+            f'common column name "{name.name}" appears more than once in {side} table', position=name.position
+        )
+    if not found:
+        raise UndefinedColumnError(
+            f'column "{name.name}" specified in USING clause does not exist in {side} table', position=name.position
+        )
+    return found[0]
+
+
+def _merged(kind: ast.JoinKind, left: Expression, right: Expression) -> Expression:
+    if kind is ast.JoinKind.FULL:
+        return Coalesce((left, right), left.type)
+    return right if kind is ast.JoinKind.RIGHT else left
