@@ -13,7 +13,7 @@ from mynode.actors.connection import FrontConnection
 from mynode.actors.ports import NodeIdentity, NodeStatus
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError, ShuttingDownError
-from mynode.node import STOP_TIMEOUT_S, Node, Surroundings, Timing, open_raft_log
+from mynode.node import STOP_TIMEOUT_S, Node, Surroundings, Timing, open_files
 from mynode.observability.logging import log_warnings_only
 from mynode.session.api import SessionRequest, StatementReply
 
@@ -73,9 +73,9 @@ async def open_embedded(directory: Path) -> AsyncIterator[EmbeddedTransport]:
         CorruptionError: its raft log is damaged.
     """
     log_warnings_only()
-    with open_raft_log(directory, IDENTITY) as raft_log:
+    with open_files(directory, IDENTITY) as files:
         node = Node(
-            IDENTITY, {IDENTITY.node_id: ADDRESS}, raft_log, timing=Timing(tick_ms=10), surroundings=Surroundings()
+            IDENTITY, {IDENTITY.node_id: ADDRESS}, files, timing=Timing(tick_ms=10), surroundings=Surroundings()
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(node.run)

@@ -19,6 +19,7 @@ import structlog
 import trio
 
 import mynode
+from mynode.actors.checkpointer import CheckpointerActor
 from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.peer_link import PeerLinkActor
@@ -45,7 +46,8 @@ from mynode.actors.rpc_front import RpcFrontActor
 from mynode.actors.sql_session import ProposalIds, SqlSessionActor
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
-from mynode.base.errors import ShuttingDownError
+from mynode.base.disk import Disk
+from mynode.base.errors import CorruptionError, ShuttingDownError
 from mynode.base.ids import NodeId, SessionId
 from mynode.base.limits import (
     ELECTION_TICKS,
@@ -68,7 +70,8 @@ from mynode.session.api import StatementRequest
 from mynode.session.session import Session
 from mynode.sql.engine import SqlEngine
 from mynode.storage.data_directory import DataDirectory
-from mynode.storage.engine import MemoryEngine
+from mynode.storage.pages import PageEngine
+from mynode.storage.pages.format import FILE_NAME
 from mynode.storage.raft_log import RaftLog
 
 log = structlog.get_logger(__name__)
@@ -97,12 +100,44 @@ class Surroundings:
     run_blocking: RunBlocking = in_thread
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """A node's opened files: the tree as of its last checkpoint, and the raft log, which goes on from there."""
+
+    raft_log: RaftLog
+    engine: PageEngine
+
+    @classmethod
+    def open(cls, disk: Disk) -> NodeFiles:
+        """Open both, or begin them.
+
+        Raises:
+            CorruptionError: one is damaged, or the log does not go on where the tree ends.
+            DiskError: the disk failed or is full.
+        """
+        raft_log = RaftLog.open(disk)
+        engine = PageEngine.open(disk)
+        if not raft_log.first_index - 1 <= engine.applied_index <= raft_log.last_index:
+            raise CorruptionError(
+                f"the checkpoint holds the entries up to {engine.applied_index}, "
+                f"the raft log has {raft_log.first_index} to {raft_log.last_index}",
+                file=FILE_NAME,
+                offset=0,
+            )
+        return cls(raft_log, engine)
+
+    def close(self) -> None:
+        """Closing twice is harmless."""
+        self.engine.close()
+        self.raft_log.close()
+
+
 class Node:
     """The actors of one node, wired. `run` runs them; the ports (`front`, `status`, `receive`) work meanwhile.
 
     Args:
         members: every voter's address by its number, this node's too.
-        raft_log: the opened raft log; the node appends to it and does not close it.
+        files: the opened files; the node writes to them and does not close them.
         idle_in_transaction_timeout_s: so long a transaction may stay open without a statement.
     """
 
@@ -110,7 +145,7 @@ class Node:
         self,
         identity: NodeIdentity,
         members: Mapping[NodeId, Address],
-        raft_log: RaftLog,
+        files: NodeFiles,
         *,
         timing: Timing,
         surroundings: Surroundings,
@@ -130,11 +165,12 @@ class Node:
             peer: Inbox(PEER_OUTBOX_MESSAGES) for peer in members if peer != identity.node_id
         }
         self._log_store = LogStoreActor(
-            raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
+            files.raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
         )
-        self._state_machine = StateMachineActor(Machine(MemoryEngine()), inbox=self._state_inbox)
+        self._state_machine = StateMachineActor(Machine(files.engine), inbox=self._state_inbox)
+        self._checkpointer = CheckpointerActor(files.engine, run_blocking=surroundings.run_blocking)
         self.raft = RaftActor(
-            self._restore_core(raft_log),
+            self._restore_core(files),
             inbox=self._raft_inbox,
             log_store=self._log_inbox,
             state_machine=self._state_inbox,
@@ -144,8 +180,8 @@ class Node:
         self._proposal_ids = ProposalIds(surroundings.random)
         self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)
 
-    def _restore_core(self, raft_log: RaftLog) -> RaftCore:
-        timing = self._timing
+    def _restore_core(self, files: NodeFiles) -> RaftCore:
+        timing, raft_log = self._timing, files.raft_log
         config = RaftConfig(
             node_id=self._identity.node_id,
             voters=tuple(sorted(self._members)),
@@ -157,6 +193,7 @@ class Node:
             first_index=raft_log.first_index,
             term_runs=raft_log.term_runs,
             tail=raft_log.tail(LOG_TAIL_BYTES),
+            applied_index=files.engine.applied_index,
         )
         return RaftCore(config, restored, self._surroundings.random)
 
@@ -182,6 +219,7 @@ class Node:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._log_store.run)
             nursery.start_soon(self._state_machine.run)
+            nursery.start_soon(self._checkpointer.run)
             nursery.start_soon(self.raft.run)
             nursery.start_soon(self.front.run)
             nursery.start_soon(tick, self._raft_inbox, self._timing.tick_ms / 1000)
@@ -248,18 +286,18 @@ class Node:
 
 
 @contextmanager
-def open_raft_log(directory: Path, identity: NodeIdentity) -> Iterator[RaftLog]:
-    """Claim the data directory for this node and open the raft log in it; both are closed with the context.
+def open_files(directory: Path, identity: NodeIdentity) -> Iterator[NodeFiles]:
+    """Claim the data directory for this node and open the files in it; all are closed with the context.
 
     Raises:
         DataDirectoryError: the directory cannot be used, is in use, or belongs to another node.
-        CorruptionError: the log is damaged.
+        CorruptionError: a file is damaged.
     """
     with (
         closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
-        closing(RaftLog.open(data_directory.disk)) as raft_log,
+        closing(NodeFiles.open(data_directory.disk)) as files,
     ):
-        yield raft_log
+        yield files
 
 
 async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:
@@ -297,7 +335,7 @@ async def run_node(config: NodeConfig) -> None:
         DiskError: the disk failed; the node must not go on.
     """
     identity = NodeIdentity(config.cluster_id, config.node_id)
-    with open_raft_log(config.data_dir, identity) as raft_log:
+    with open_files(config.data_dir, identity) as files:
         async with open_bridge():
             members = dict(config.members) or {config.node_id: config.listen}
             surroundings = Surroundings(transport=GrpcPeerTransport(identity, members))
@@ -305,12 +343,18 @@ async def run_node(config: NodeConfig) -> None:
             node = Node(
                 identity,
                 members,
-                raft_log,
+                files,
                 timing=timing,
                 surroundings=surroundings,
                 idle_in_transaction_timeout_s=config.idle_in_transaction_timeout_s,
             )
-            log.info("node starts", node=config.node_id, listen=str(config.listen), log_entries=raft_log.last_index)
+            log.info(
+                "node starts",
+                node=config.node_id,
+                listen=str(config.listen),
+                log_entries=files.raft_log.last_index,
+                applied=files.engine.applied_index,
+            )
             await run_until_cancelled(
                 node,
                 partial(serve, address=config.listen, sessions=node.front, cluster=node, peers=node, identity=identity),

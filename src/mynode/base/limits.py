@@ -108,6 +108,9 @@ SEGMENT_RESERVE_BYTES: Final = 64 * KIB
 PAGE_CACHE_BYTES: Final = 256 * MIB
 """Memory for nodes that were read from the page file or written to it; what no checkpoint has written comes on top."""
 
+CHECKPOINT_ENTRIES: Final = 50_000
+"""After so many entries applied, the next checkpoint begins even if it is not time yet."""
+
 # --- relations ------------------------------------------------------------------------------------------------------
 invariant(
     MAX_KEY_BYTES < MAX_ROW_BYTES < MAX_TRANSACTION_BYTES < MAX_REQUEST_FRAME_BYTES,

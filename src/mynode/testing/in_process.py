@@ -23,10 +23,9 @@ from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, MyNodeError
 from mynode.base.ids import NodeId
 from mynode.client.transport import Transport
-from mynode.node import Node, Surroundings, Timing
+from mynode.node import Node, NodeFiles, Surroundings, Timing
 from mynode.raft.messages import Message
 from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
-from mynode.storage.raft_log import RaftLog
 
 LATENCY_S = 0.001
 
@@ -168,7 +167,7 @@ class InProcessCluster:
         return self._ended[node_id]
 
     async def start(self, node_id: NodeId) -> Node:
-        raft_log = RaftLog.open(self.disks[node_id])
+        files = NodeFiles.open(self.disks[node_id])
         surroundings = Surroundings(
             transport=_MemoryTransport(self.network, node_id),
             random=Random(self._random.random()),
@@ -176,7 +175,7 @@ class InProcessCluster:
             monotonic=trio.current_time,
             run_blocking=inline,
         )
-        node = Node(NodeIdentity("test", node_id), self._members, raft_log, timing=Timing(), surroundings=surroundings)
+        node = Node(NodeIdentity("test", node_id), self._members, files, timing=Timing(), surroundings=surroundings)
         self.network.nodes[node_id] = node
         self._ended[node_id] = trio.Event()
         self._scopes[node_id] = trio.CancelScope()
