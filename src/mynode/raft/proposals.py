@@ -169,13 +169,13 @@ class Proposals:
         self._counted_from = self._state.log.last_index + 1
         self._again = list(self._sent)
 
-    def delivered(self, entries: Iterable[Entry]) -> None:
+    def delivered(self, entries: Sequence[Entry]) -> None:
         """These entries go to the state machine: nobody waits for them here any more."""
         sent, discard = self._sent, self._in_log.discard
+        if self._own_changes:
+            self._own_changes -= {entry.proposal_id for entry in entries}
         for entry in entries:
             discard(entry.proposal_id)
-            if entry.kind is EntryKind.CONFIG:
-                self._own_changes.discard(entry.proposal_id)
             if entry.proposal_id in sent:
                 del sent[entry.proposal_id]
                 self._own_bytes -= len(entry.payload)

@@ -73,6 +73,7 @@ class SafetyChecker:
             held = node.log[: len(self.committed)]
             invariant(held == self.committed, f"leader {node.node_id} of term {status.term} lacks a committed entry")
         self._roles[node.node_id] = (status.term, status.role, len(node.log))
+        self._check_members(node, status.membership)
         self._check_commit(node, status.commit, status.membership)
         if any(isinstance(event, SnapshotInstalled) and event.installed for event in events):
             invariant(node.applied == self.committed[: len(node.applied)], "a snapshot holds what was committed")
@@ -129,6 +130,13 @@ class SafetyChecker:
             self._check_configs()
         else:
             invariant(commit == 0 or node.log[commit - 1] == self.committed[commit - 1], "committed entries are equal")
+
+    def _check_members(self, node: SimulatedNode, membership: Membership) -> None:
+        """A node counts by the newest configuration of its log; before one, by the first, or, if it joins, by none."""
+        configs = (entry.payload for entry in reversed(node.log) if entry.kind is EntryKind.CONFIG)
+        newest = next(configs, None)
+        expected = [Membership(), self._first] if newest is None else [decode_membership(newest)]
+        invariant(membership in expected, f"node {node.node_id} counts by {membership}, its log says {expected}")
 
     def _check_configs(self) -> None:
         before = self._first
