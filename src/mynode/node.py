@@ -28,6 +28,7 @@ from mynode.actors.protocol import (
     FRONT_INBOX,
     LOG_INBOX,
     RAFT_INBOX,
+    RAFT_RESERVED,
     STATE_INBOX,
     Connection,
     FromPeer,
@@ -41,7 +42,7 @@ from mynode.actors.protocol import (
     RaftStatusAsk,
     StateMessage,
 )
-from mynode.actors.raft import RaftActor, tick
+from mynode.actors.raft import RaftActor
 from mynode.actors.rpc_front import RpcFrontActor
 from mynode.actors.sql_session import ProposalIds, SqlSessionActor
 from mynode.actors.state_machine import StateMachineActor
@@ -222,7 +223,7 @@ class Node:
             nursery.start_soon(self._checkpointer.run)
             nursery.start_soon(self.raft.run)
             nursery.start_soon(self.front.run)
-            nursery.start_soon(tick, self._raft_inbox, self._timing.tick_ms / 1000)
+            nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000)
             if self._surroundings.transport is not None:
                 for peer, inbox in self._link_inboxes.items():
                     link = PeerLinkActor(
@@ -247,7 +248,7 @@ class Node:
         log_reply: Reply[LogStatus] = Reply()
         machine_reply: Reply[MachineStatus] = Reply()
         posted = (
-            self._raft_inbox.post(RaftStatusAsk(raft_reply)),
+            self._raft_inbox.post(RaftStatusAsk(raft_reply), leave=RAFT_RESERVED),
             self._log_inbox.post(LogStatusAsk(log_reply)),
             self._state_inbox.post(MachineStatusAsk(machine_reply)),
         )

@@ -9,10 +9,18 @@ import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox
-from mynode.actors.protocol import LoadDone, LogMessage, LogStatus, LogStatusAsk, PersistDone, RaftMessage
+from mynode.actors.protocol import (
+    AppendPersists,
+    LoadDone,
+    LogMessage,
+    LogStatus,
+    LogStatusAsk,
+    PersistDone,
+    RaftMessage,
+)
 from mynode.base.errors import DiskFullError, ShuttingDownError
 from mynode.base.invariant import invariant
-from mynode.raft.effects import Load, Persist
+from mynode.raft.effects import Load
 from mynode.storage.raft_log import RaftLog
 
 T = TypeVar("T")
@@ -37,7 +45,12 @@ async def inline(function: Callable[[], T]) -> T:
 
 
 class LogStoreActor:
-    """Appends, syncs and reads the raft log. A disk error ends the node: a failed fsync is never tried again."""
+    """Appends, syncs and reads the raft log. A disk error ends the node: a failed fsync is never tried again.
+
+    A full disk is waited out: nothing was written, so nothing is answered, and loads go on meanwhile.
+
+    Invariant: one append at most is unanswered (`_unwritten`: the disk had no room for it).
+    """
 
     def __init__(
         self,
@@ -51,27 +64,39 @@ class LogStoreActor:
         self._inbox = inbox
         self._raft = raft
         self._run_blocking = run_blocking
+        self._unwritten: AppendPersists | None = None
+        self._retry_at_s = 0.0
 
     async def run(self) -> None:
         batch: list[LogMessage] = []
         try:
             while True:
-                batch = await self._inbox.drain()
+                batch = await self._next_messages()
                 await self._handle(batch)
         finally:
             for message in batch + self._inbox.close():
                 if isinstance(message, LogStatusAsk) and not message.reply.is_answered:
                     message.reply.answer(ShuttingDownError("the node is stopping"))
 
+    async def _next_messages(self) -> list[LogMessage]:
+        """What waits; nothing when it is time to try a full disk again."""
+        if self._unwritten is None:
+            return await self._inbox.drain()
+        with trio.move_on_at(self._retry_at_s):
+            return await self._inbox.drain()
+        return []
+
     async def _handle(self, batch: list[LogMessage]) -> None:
-        """Persists first, all in one fsync: a load that was asked for before them sees a longer log, no other one."""
-        persists = [message for message in batch if isinstance(message, Persist)]
-        if persists:
-            await self._append(persists)
-            self._answer(PersistDone(persists[-1].number))
+        """Append first: a load that was asked for before it sees a longer log, no other one."""
+        for message in batch:
+            if isinstance(message, AppendPersists):
+                invariant(self._unwritten is None, "raft sends an append once the one before is answered")
+                self._unwritten, self._retry_at_s = message, trio.current_time()
+        if self._unwritten is not None and trio.current_time() >= self._retry_at_s:
+            await self._append(self._unwritten)
         for message in batch:
             match message:
-                case Persist():
+                case AppendPersists():
                     continue
                 case Load():
                     await self._load(message)
@@ -81,20 +106,16 @@ class LogStoreActor:
                 case _:
                     assert_never(message)
 
-    async def _append(self, persists: list[Persist]) -> None:
-        """A full disk is waited out: nothing was written, the node answers for nothing, and reads go on."""
-        while True:
-            try:
-                await self._run_blocking(lambda: self._log.append(persists))
-            except DiskFullError as error:
-                log.warning("the disk is full: writes wait for room", reason=str(error))
-                await trio.sleep(FULL_DISK_RETRY_S)
-            else:
-                return
+    async def _append(self, append: AppendPersists) -> None:
+        try:
+            await self._run_blocking(lambda: self._log.append(append.persists))
+        except DiskFullError as error:
+            log.warning("the disk is full: writes wait for room", reason=str(error))
+            self._retry_at_s = trio.current_time() + FULL_DISK_RETRY_S
+        else:
+            self._unwritten = None
+            await self._raft.send(PersistDone(append.persists[-1].number))
 
     async def _load(self, load: Load) -> None:
         entries = await self._run_blocking(lambda: self._log.read(load.first, load.last, load.max_bytes))
-        self._answer(LoadDone(load.generation, load.first, tuple(entries)))
-
-    def _answer(self, message: RaftMessage) -> None:
-        invariant(self._raft.post(message), "raft's inbox has room for what log_store owes it")
+        await self._raft.send(LoadDone(load.generation, load.first, tuple(entries)))

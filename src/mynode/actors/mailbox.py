@@ -30,8 +30,10 @@ class Inbox(Generic[T]):
     def capacity(self) -> int:
         return self._capacity
 
-    def post(self, message: T) -> bool:
-        """Leave a message; False when the inbox is full or its owner has gone."""
+    def post(self, message: T, *, leave: int = 0) -> bool:
+        """Leave a message; False when the inbox has no more than `leave` places left, or its owner has gone."""
+        if leave and len(self) >= self._capacity - leave:
+            return False
         try:
             self._sender.send_nowait(message)
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):

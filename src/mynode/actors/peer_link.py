@@ -10,7 +10,7 @@ import trio
 
 from mynode.actors.mailbox import Inbox
 from mynode.actors.ports import PeerTransport
-from mynode.actors.protocol import LinkBroken, PeerBatch, RaftMessage
+from mynode.actors.protocol import RAFT_RESERVED, LinkBroken, PeerBatch, RaftMessage
 from mynode.base.errors import ConnectionFailedError
 from mynode.base.ids import NodeId
 
@@ -50,7 +50,7 @@ class PeerLinkActor:
                         await stream.send([message for batch in batches for message in batch])
             except ConnectionFailedError as error:
                 log.debug("peer unreachable", peer=self._peer, reason=str(error))
-            self._raft.post(LinkBroken(self._peer))
+            self._raft.post(LinkBroken(self._peer), leave=RAFT_RESERVED)
             await trio.sleep(retry_s * self._random.uniform(0.5, 1.0))
             retry_s = min(2 * retry_s, LAST_RETRY_S)
             self._inbox.clear()

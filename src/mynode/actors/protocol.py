@@ -4,16 +4,16 @@
 |----------------|------------------|--------------------------------|------------------------|---------------------|
 | rpc_front      | `FrontMessage`   | services (rpc/), embedded      | `FRONT_INBOX`          | the request refused |
 | sql_session ×n | `SessionRequest` | rpc_front                      | `limits.SESSION_INBOX` | the request refused |
-| raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | peers' messages and |
-|                |                  | log_store, peer_link, ticker   |                        | ticks are dropped   |
-| log_store      | `LogMessage`     | raft, rpc_front                | `LOG_INBOX`            | raft waits          |
+| raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | asks refused, the   |
+|                |                  | log_store, peer_link, ticker   |                        | rest dropped        |
+| log_store      | `LogMessage`     | raft, services                 | `LOG_INBOX`            | offered again later |
 | state_machine  | `StateMessage`   | raft, sql_session, rpc_front   | `STATE_INBOX`          | the sender waits    |
 | peer_link ×4   | `PeerBatch`      | raft                           | `PEER_OUTBOX_MESSAGES` | dropped             |
 
-Whoever waits for room waits along this order, so no cycle can: rpc_front → sql_session → raft → log_store,
-state_machine. What goes the other way never waits: a `Reply` has room for its one answer, and raft's inbox has
-room for every answer that log_store can owe it. Each session has one ask open at most, so asks are bounded by
-`limits.MAX_SESSIONS`.
+Whoever waits for room waits along this order, so no cycle can: log_store, sql_session → raft → state_machine. What goes
+the other way never waits: a `Reply` has room for its one answer, and raft never waits for the disk: what log_store has
+no room for stays with raft until its next wake. So raft comes to its inbox soon, whatever the disk does;
+`RAFT_RESERVED` places of it are only for what must not be refused.
 
 Messages are frozen; the `Reply` in an ask is the only part that changes, once. Every ask is answered exactly once, at
 shutdown too: an actor that ends answers what it holds and what waits in its inbox with `ShuttingDownError`.
@@ -28,7 +28,7 @@ from typing import Final, Protocol, TypeAlias
 from mynode.actors.mailbox import Reply
 from mynode.base.errors import MyNodeError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
-from mynode.base.limits import MAX_PEERS, MAX_SESSIONS, PEER_INBOX_MESSAGES
+from mynode.base.limits import MAX_SESSIONS, PEER_INBOX_MESSAGES
 from mynode.machine.machine import MachineStatus
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
@@ -39,7 +39,9 @@ from mynode.session.api import SessionRequest, StatementReply
 LOG_INBOX: Final = 1_024
 STATE_INBOX: Final = 2 * MAX_SESSIONS
 FRONT_INBOX: Final = 1_024
-RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + 2 * LOG_INBOX + MAX_PEERS + 16
+RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX
+"""Places of raft's inbox for the one `AbandonProposal` that a session has there, and for what log_store answers."""
+RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + RAFT_RESERVED
 
 
 # --- to raft ---------------------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ class LinkBroken:
 
 @dataclass(frozen=True, slots=True)
 class PersistDone:
-    """log_store: every persist up to this number is durable."""
+    """log_store: the `AppendPersists` that ends with this number is durable."""
 
     number: int
 
@@ -102,7 +104,7 @@ class LoadDone:
 
 @dataclass(frozen=True, slots=True)
 class TickNow:
-    """The ticker: `limits.TICK_MS` have passed."""
+    """The ticker: `limits.TICK_MS` have passed. One at most waits in raft's inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,13 @@ RaftMessage: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class AppendPersists:
+    """raft: append these, at least one, in one fsync. The next is sent once `PersistDone` has answered this one."""
+
+    persists: tuple[Persist, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatus:
     """The raft log on disk: its indexes and its size in bytes."""
 
@@ -132,7 +141,7 @@ class LogStatusAsk:
     reply: Reply[LogStatus]
 
 
-LogMessage: TypeAlias = Persist | Load | LogStatusAsk
+LogMessage: TypeAlias = AppendPersists | Load | LogStatusAsk
 
 
 # --- to state_machine ------------------------------------------------------------------------------------------------

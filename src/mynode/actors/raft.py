@@ -11,7 +11,9 @@ from trio_util import AsyncValue
 
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.protocol import (
+    RAFT_RESERVED,
     AbandonProposal,
+    AppendPersists,
     ApplyEntries,
     FromPeer,
     LinkBroken,
@@ -34,7 +36,7 @@ from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft import events
 from mynode.raft.core import RaftCore
-from mynode.raft.effects import Effects, LeaderChange, Rejected, RejectReason, Send
+from mynode.raft.effects import Effects, LeaderChange, Load, Persist, Rejected, RejectReason, Send
 from mynode.raft.messages import EntryKind, Message, Proposal
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,8 @@ class RaftActor:
     """Steps the core with everything that waits, then carries out its effects.
 
     Invariants: `_proposers` holds each proposal of this node that is neither committed nor rejected; `_readers` each
-    read whose index is not known. What must wait for the disk leaves in `_held` order.
+    read whose index is not known. What must wait for the disk leaves in `_held` order. log_store has one append at a
+    time; `_unpersisted` is what came since. This actor never waits for the disk.
     """
 
     def __init__(
@@ -67,9 +70,13 @@ class RaftActor:
         self._proposers: dict[ProposalId, Reply[Outcome]] = {}
         self._readers: dict[int, list[Reply[ReadView]]] = {}
         self._next_token = 1
-        self._handed_to_disk = 0
+        self._unpersisted: list[Persist] = []
+        self._disk_is_busy = False
+        self._loads: deque[Load] = deque()
+        self._last_persist = 0
         self._durable = 0
         self._held: deque[tuple[int, list[Send]]] = deque()
+        self._tick_waits = False
         self._leaderless_ticks = 0
         self._aged: set[ProposalId | int] = set()
         self._unsent: list[ApplyEntries | OpenViews] = []
@@ -87,6 +94,13 @@ class RaftActor:
                 more_committed = effects.more_committed
         finally:
             self._refuse_all()
+
+    async def tick(self, interval_s: float) -> None:
+        """Posts the ticks, one at a time: a node too busy to take them need not think that time passed."""
+        while True:
+            await trio.sleep(interval_s)
+            if not self._tick_waits:
+                self._tick_waits = self._inbox.post(TickNow(), leave=RAFT_RESERVED)
 
     # --- messages in -------------------------------------------------------------------------------------------------
 
@@ -106,10 +120,12 @@ class RaftActor:
                     readers.append(reply)
                 case PersistDone(number):
                     self._durable = number
+                    self._disk_is_busy = False
                     steps.append(events.Persisted(number))
                 case LoadDone(generation, first, entries):
                     steps.append(events.EntriesLoaded(generation, first, entries))
                 case TickNow():
+                    self._tick_waits = False
                     steps.append(events.Tick())
                     steps.extend(self._forget_abandoned_reads())
                     if self._is_time_to_give_up():
@@ -162,14 +178,14 @@ class RaftActor:
     async def _carry_out(self, effects: Effects) -> None:
         self._send(effects.send)
         if effects.persist is not None:
-            self._handed_to_disk = effects.persist.number
-            await self._log_store.send(effects.persist)
+            self._last_persist = effects.persist.number
+            self._unpersisted.append(effects.persist)
+        self._loads.extend(effects.load)
+        self._hand_to_log_store()
         if effects.send_after_persist:
-            self._held.append((self._handed_to_disk, effects.send_after_persist))
+            self._held.append((self._last_persist, effects.send_after_persist))
         while self._held and self._held[0][0] <= self._durable:
             self._send(self._held.popleft()[1])
-        for load in effects.load:
-            await self._log_store.send(load)
         self._hand_over(effects)
         while self._unsent:
             await self._state_machine.send(self._unsent[0])
@@ -178,6 +194,15 @@ class RaftActor:
             self._reject(rejected)
         if effects.leader_change is not None:
             self._announce(effects.leader_change)
+
+    def _hand_to_log_store(self) -> None:
+        """What log_store has no room for is offered again at the next wake, at the next tick if not before."""
+        if self._unpersisted and not self._disk_is_busy:
+            self._disk_is_busy = self._log_store.post(AppendPersists(tuple(self._unpersisted)))
+            if self._disk_is_busy:
+                self._unpersisted.clear()
+        while self._loads and self._log_store.post(self._loads[0]):
+            self._loads.popleft()
 
     def _hand_over(self, effects: Effects) -> None:
         """What goes to state_machine, with the replies that it will answer."""
@@ -270,10 +295,3 @@ def _rejection(reason: RejectReason) -> MyNodeError:
             return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
         case _:
             assert_never(reason)
-
-
-async def tick(raft: Inbox[RaftMessage], interval_s: float) -> None:
-    """Posts the ticks. A full inbox loses them: a node that is that busy need not think that time passed."""
-    while True:
-        await trio.sleep(interval_s)
-        raft.post(TickNow())

@@ -11,6 +11,7 @@ import trio
 
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.protocol import (
+    RAFT_RESERVED,
     AbandonProposal,
     Connection,
     OpenViews,
@@ -22,12 +23,12 @@ from mynode.actors.protocol import (
 from mynode.base.errors import (
     InvariantViolation,
     MyNodeError,
+    NodeBusyError,
     NoQuorumError,
     QueryCanceledError,
     ShuttingDownError,
 )
 from mynode.base.ids import ProposalId
-from mynode.base.invariant import invariant
 from mynode.machine.commands import encode_command
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
@@ -177,7 +178,7 @@ class SqlSessionActor:
         match effect:
             case OpenFreshView():
                 fresh: Reply[ReadView] = Reply()
-                invariant(self._raft.post(ReadAsk(fresh)), "raft's inbox has room for one ask a session")
+                self._ask_raft(ReadAsk(fresh))
                 return await fresh.wait()
             case OpenView(at_least):
                 local: Reply[ReadView] = Reply()
@@ -197,19 +198,21 @@ class SqlSessionActor:
                 assert_never(effect)
         return None
 
+    def _ask_raft(self, ask: ReadAsk | ProposeAsk) -> None:
+        if not self._raft.post(ask, leave=RAFT_RESERVED):
+            raise NodeBusyError("the node is stopping, or too much waits here", hint="Send the statement again later.")
+
     async def _propose(self, effect: Propose) -> Outcome:
         """Waits for the outcome. Shielded: whatever ends the wait early, raft has the last word on the proposal."""
         outcome: Reply[Outcome] = Reply()
         id_ = self._proposal_ids.next()
-        ask = ProposeAsk(id_, encode_command(effect.command), outcome)
-        if not self._raft.post(ask):
-            raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        self._ask_raft(ProposeAsk(id_, encode_command(effect.command), outcome))
         statement = self._scope
         with trio.CancelScope(shield=True):
             with trio.CancelScope(deadline=statement.deadline) as self._scope:
                 await outcome.arrived()
             self._scope = statement
             if not outcome.is_answered:
-                self._raft.post(AbandonProposal(id_))
+                self._raft.post(AbandonProposal(id_))  # It has a place of its own, see RAFT_RESERVED.
             await outcome.arrived()
         return await outcome.wait()

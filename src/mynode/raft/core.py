@@ -281,7 +281,8 @@ class RaftCore:
     @property
     def _may_be_told_to_campaign(self) -> bool:
         state = self._state
-        return state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE) and state.may_campaign and state.installing is None
+        is_able = state.may_campaign and state.installing is None and not state.is_disk_stuck
+        return is_able and state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE)
 
     def _change_membership(self, event: ChangeMembership) -> None:
         """A leader appends the configuration after the change, and counts by it from then on (dissertation 4.1)."""
@@ -366,12 +367,15 @@ class RaftCore:
                 self._begin_pre_vote()
             return
         self._leadership.tick()
+        if state.is_disk_stuck:
+            self._leadership.hand_over(None)
         if self._rounds is not None:
             self._rounds.tick()
         if not self._leadership.has_quorum:
             self._step_down(Cause.QUORUM_LOST)
 
     def _persisted(self, number: int) -> None:
+        self._state.disk_silent_since = self._state.now if number < self._persist_number else None
         self._state.log.persisted(number)
         self._election.persisted(number)
         self._count_votes()
@@ -485,6 +489,8 @@ class RaftCore:
         if not state.hard_state_changed and not state.log.has_unpersisted:
             return
         self._persist_number += 1
+        if state.disk_silent_since is None:
+            state.disk_silent_since = state.now
         hard_state: HardState | None = None
         if state.hard_state_changed:
             hard_state = HardState(state.term, state.voted_for)

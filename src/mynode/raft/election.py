@@ -49,9 +49,10 @@ class Election:
 
     @property
     def timed_out(self) -> bool:
-        """Whether it is time to campaign, for one who may; not while a snapshot replaces the log."""
+        """Whether to campaign, for one who may; not while a snapshot replaces the log or the disk is stuck."""
         state = self._state
-        return state.now >= self._deadline and state.may_campaign and state.installing is None
+        is_able = state.may_campaign and state.installing is None and not state.is_disk_stuck
+        return state.now >= self._deadline and is_able
 
     # --- campaigning -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from mynode.raft.messages import Entry, Message
 class NodeState:
     """One node's Raft state. The parts read it freely; who writes what is said here.
 
-    - `core` writes `term`, `voted_for`, `role`, `leader` and `now` (ticks since the start).
+    - `core` writes `term`, `voted_for`, `role`, `leader`, `now` (ticks since the start) and `disk_silent_since`.
     - `Log` is appended to by `Proposals` and `AppendReceiver`.
     - `commit` is raised by `Leadership` and `AppendReceiver`.
     - The configuration changes with the log, through `config_appended` and `config_truncated` only.
@@ -34,6 +34,8 @@ class NodeState:
         self.role = Role.FOLLOWER
         self.leader: NodeId | None = None
         self.now = 0
+        self.disk_silent_since: int | None = None
+        """The tick of the last answer of the disk, or of the persist that waits for one; None if none waits."""
         self.log = Log(restored, config.log_tail_bytes)
         self.commit: LogIndex = restored.applied_index
         self.effects = Effects()
@@ -85,6 +87,15 @@ class NodeState:
         return not self.is_removed and any(
             self.node_id in each.voters for each in self.memberships.counting(self.commit)
         )
+
+    @property
+    def is_disk_stuck(self) -> bool:
+        """Whether nothing became durable for an election timeout though something should: the disk is full, say.
+
+        Such a node does not campaign, and as a leader hands over: what waits for its disk alone waits for no other.
+        """
+        since = self.disk_silent_since
+        return since is not None and self.now - since >= self.config.election_ticks
 
     def has_majority(self, nodes: Iterable[NodeId]) -> bool:
         """Whether these nodes, of which only voters count, are a majority of the voters."""
