@@ -30,7 +30,7 @@ from mynode.base.errors import (
 )
 from mynode.base.ids import ProposalId
 from mynode.machine.commands import encode_command
-from mynode.machine.outcomes import Outcome
+from mynode.machine.outcomes import Conflicted, Outcome
 from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
@@ -215,4 +215,7 @@ class SqlSessionActor:
             if not outcome.is_answered:
                 self._raft.post(AbandonProposal(id_))  # It has a place of its own, see RAFT_RESERVED.
             await outcome.arrived()
-        return await outcome.wait()
+        settled = await outcome.wait()
+        if isinstance(settled, Conflicted) and (self._cancelled_by_client or self._stopping):
+            statement.cancel()  # It reached the inner scope only; the statement shall not be tried again.
+        return settled
