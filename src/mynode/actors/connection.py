@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
 
 from mynode.actors.mailbox import Inbox
-from mynode.actors.protocol import Disconnect, FrontMessage, Submit
+from mynode.actors.protocol import FrontMessage, Submit
 from mynode.base.errors import MyNodeError, NodeBusyError
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES
 from mynode.session.api import ErrorInfo, SessionRequest, StatementReply, StatementRequest
@@ -21,10 +21,15 @@ class FrontConnection:
     """Carries the requests of one gRPC stream (or call) to rpc_front and its sessions' replies back.
 
     Sessions wait in `put` while the client does not read, so a slow client costs a bounded amount of memory.
+
+    Args:
+        front: the inbox of rpc_front.
+        on_close: called once, when the client is gone, or is sent away.
     """
 
-    def __init__(self, front: Inbox[FrontMessage]) -> None:
+    def __init__(self, front: Inbox[FrontMessage], on_close: Callable[[FrontConnection], None]) -> None:
         self._front = front
+        self._on_close = on_close
         self._replies, self._outbox = trio.open_memory_channel[StatementReply](CONNECTION_OUTBOX_REPLIES)
         self._refused: list[StatementReply] = []
         self._closed = False
@@ -32,7 +37,12 @@ class FrontConnection:
     # --- the transport's side ----------------------------------------------------------------------------------------
 
     def submit(self, requests: Sequence[SessionRequest]) -> None:
-        """Hand a frame of requests to the node. Never waits: what the node has no room for is refused."""
+        """Hand a frame of requests to the node. Never waits: what the node has no room for is refused.
+
+        On a closed connection it does nothing: nobody would hear the answer.
+        """
+        if self._closed:
+            return
         if not self._front.post(Submit(self, tuple(requests))):
             busy = NodeBusyError("the node has too many requests waiting", hint="Send the statement again later.")
             for request in requests:
@@ -54,7 +64,7 @@ class FrontConnection:
         """The client is gone: its sessions close and their running statements are cancelled."""
         if not self._closed:
             self.shut()
-            self._front.post(Disconnect(self))
+            self._on_close(self)
 
     # --- the node's side ---------------------------------------------------------------------------------------------
 
@@ -62,8 +72,8 @@ class FrontConnection:
         """Queue a reply, waiting while the client does not read. Dropped when the client is gone."""
         try:
             await self._replies.send(reply)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._closed = True
+        except trio.ClosedResourceError:
+            return
 
     def refuse(self, request: SessionRequest, error: MyNodeError) -> None:
         """Answer a statement that no session will work on."""
@@ -76,8 +86,8 @@ class FrontConnection:
             self._refused.append(reply)
             if len(self._refused) > REFUSALS:
                 self.close()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._closed = True
+        except trio.ClosedResourceError:
+            return
 
     def shut(self) -> None:
         """No more replies will come; what waits can still be read."""

@@ -203,9 +203,10 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The connection ended: its sessions close, their running statements are cancelled."""
+    """Connections ended (rpc_front has a list of them): their sessions close, running statements are cancelled.
 
-    connection: Connection
+    Only wakes rpc_front; dropped when its inbox is full, for then it wakes anyhow.
+    """
 
 
 FrontMessage: TypeAlias = Submit | Disconnect

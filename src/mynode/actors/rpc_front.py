@@ -44,6 +44,7 @@ class RpcFrontActor:
     def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession) -> None:
         self._inbox = inbox
         self._make_session = make_session
+        self._gone: list[Connection] = []
         self._sessions: dict[Connection, dict[SessionId, _OpenSession]] = {}
         self._running = 0
         self._idle = trio.Event()
@@ -61,7 +62,7 @@ class RpcFrontActor:
         """
         if self._stopping:
             raise _stopping()
-        return FrontConnection(self._inbox)
+        return FrontConnection(self._inbox, self._closed)
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -71,10 +72,11 @@ class RpcFrontActor:
                         case Submit(connection, requests):
                             for request in requests:
                                 self._route(nursery, connection, request)
-                        case Disconnect(connection):
-                            self._disconnect(connection)
+                        case Disconnect():
+                            continue
                         case _:
                             assert_never(message)
+                self._disconnect_gone()
 
     async def stop(self) -> None:
         """Refuse new requests, end what runs, and return when each statement has had its final reply queued."""
@@ -131,9 +133,17 @@ class RpcFrontActor:
             if not self._running:
                 self._idle.set()
 
-    def _disconnect(self, connection: Connection) -> None:
-        for session in self._sessions.pop(connection, {}).values():
-            session.actor.stop()
+    def _closed(self, connection: Connection) -> None:
+        """A connection ended: never lost, for a full inbox wakes this actor just as well."""
+        self._gone.append(connection)
+        self._inbox.post(Disconnect())
+
+    def _disconnect_gone(self) -> None:
+        """After all that waited is routed: what a connection submitted before it ended is there, and ends with it."""
+        gone, self._gone = self._gone, []
+        for connection in gone:
+            for session in self._sessions.pop(connection, {}).values():
+                session.actor.stop()
 
 
 def _busy(why: str) -> NodeBusyError:

@@ -58,7 +58,6 @@ SESSION_INBOX: Final = 4
 """Requests of one session that may wait (it works on one at a time): a statement, its cancel, the close."""
 CONNECTION_OUTBOX_REPLIES: Final = 128
 """Replies that may wait for one client connection; a session whose connection is full waits."""
-SESSION_IDLE_TIMEOUT_S: Final = 600
 IDLE_IN_TRANSACTION_TIMEOUT_S: Final = 60
 """A transaction whose client sends nothing for this long is rolled back."""
 DEFAULT_STATEMENT_TIMEOUT_S: Final = 30
