@@ -168,7 +168,7 @@ class Node:
         self._log_store = LogStoreActor(
             files.raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
         )
-        self._state_machine = StateMachineActor(Machine(files.engine), inbox=self._state_inbox)
+        self._state_machine = StateMachineActor(Machine(files.engine), inbox=self._state_inbox, raft=self._raft_inbox)
         self._checkpointer = CheckpointerActor(files.engine, run_blocking=surroundings.run_blocking)
         self.raft = RaftActor(
             self._restore_core(files),

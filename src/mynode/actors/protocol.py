@@ -5,7 +5,8 @@
 | rpc_front      | `FrontMessage`   | services (rpc/), embedded      | `FRONT_INBOX`          | the request refused |
 | sql_session ×n | `SessionRequest` | rpc_front                      | `limits.SESSION_INBOX` | the request refused |
 | raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | asks refused, the   |
-|                |                  | log_store, peer_link, ticker   |                        | rest dropped        |
+|                |                  | log_store, state_machine,      |                        | rest dropped        |
+|                |                  | peer_link, ticker              |                        |                     |
 | log_store      | `LogMessage`     | raft, services                 | `LOG_INBOX`            | offered again later |
 | state_machine  | `StateMessage`   | raft, sql_session, rpc_front   | `STATE_INBOX`          | the sender waits    |
 | peer_link ×4   | `PeerBatch`      | raft                           | `PEER_OUTBOX_MESSAGES` | dropped             |
@@ -39,8 +40,9 @@ from mynode.session.api import SessionRequest, StatementReply
 LOG_INBOX: Final = 1_024
 STATE_INBOX: Final = 2 * MAX_SESSIONS
 FRONT_INBOX: Final = 1_024
-RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX
-"""Places of raft's inbox for the one `AbandonProposal` that a session has there, and for what log_store answers."""
+RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX + 16
+"""Places of raft's inbox for the one `AbandonProposal` that a session has there, and for what log_store and
+state_machine answer."""
 RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + RAFT_RESERVED
 
 
@@ -103,6 +105,11 @@ class LoadDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """state_machine: an `ApplyEntries` that asked for it is applied, and all before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TickNow:
     """The ticker: `limits.TICK_MS` have passed. One at most waits in raft's inbox."""
 
@@ -113,7 +120,16 @@ class RaftStatusAsk:
 
 
 RaftMessage: TypeAlias = (
-    ProposeAsk | AbandonProposal | ReadAsk | FromPeer | LinkBroken | PersistDone | LoadDone | TickNow | RaftStatusAsk
+    ProposeAsk
+    | AbandonProposal
+    | ReadAsk
+    | FromPeer
+    | LinkBroken
+    | PersistDone
+    | LoadDone
+    | Applied
+    | TickNow
+    | RaftStatusAsk
 )
 
 
@@ -149,10 +165,11 @@ LogMessage: TypeAlias = AppendPersists | Load | LogStatusAsk
 
 @dataclass(frozen=True, slots=True)
 class ApplyEntries:
-    """raft: apply these, in order; `replies` are the waiting proposers, by index."""
+    """raft: apply these, in order; `replies` are the waiting proposers, by index. `tell`: answer with `Applied`."""
 
     entries: tuple[Entry, ...]
     replies: Mapping[LogIndex, Reply[Outcome]]
+    tell: bool = False
 
 
 @dataclass(frozen=True, slots=True)

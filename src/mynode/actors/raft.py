@@ -14,6 +14,7 @@ from mynode.actors.protocol import (
     RAFT_RESERVED,
     AbandonProposal,
     AppendPersists,
+    Applied,
     ApplyEntries,
     FromPeer,
     LinkBroken,
@@ -31,13 +32,14 @@ from mynode.actors.protocol import (
 )
 from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
-from mynode.base.limits import ELECTION_TICKS
+from mynode.base.limits import ELECTION_TICKS, MAX_UNAPPLIED_BYTES
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft import events
 from mynode.raft.core import RaftCore
 from mynode.raft.effects import Effects, LeaderChange, Load, Persist, Rejected, RejectReason, Send
-from mynode.raft.messages import EntryKind, Message, Proposal
+from mynode.raft.log import ENTRY_OVERHEAD_BYTES
+from mynode.raft.messages import Entry, EntryKind, Message, Proposal
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +52,9 @@ class RaftActor:
 
     Invariants: `_proposers` holds each proposal of this node that is neither committed nor rejected; `_readers` each
     read whose index is not known. What must wait for the disk leaves in `_held` order. log_store has one append at a
-    time; `_unpersisted` is what came since. This actor never waits for the disk.
+    time; `_unpersisted` is what came since. This actor never waits for the disk. Of what it hands to state_machine,
+    each half of `MAX_UNAPPLIED_BYTES` ends with a message that asks for `Applied`; with two of them unanswered,
+    delivery pauses.
     """
 
     def __init__(
@@ -76,6 +80,9 @@ class RaftActor:
         self._last_persist = 0
         self._durable = 0
         self._held: deque[tuple[int, list[Send]]] = deque()
+        self._bytes_since_asked = 0
+        self._unapplied_halves = 0
+        self._delivery_paused = False
         self._tick_waits = False
         self._leaderless_ticks = 0
         self._aged: set[ProposalId | int] = set()
@@ -124,6 +131,8 @@ class RaftActor:
                     steps.append(events.Persisted(number))
                 case LoadDone(generation, first, entries):
                     steps.append(events.EntriesLoaded(generation, first, entries))
+                case Applied():
+                    self._unapplied_halves -= 1
                 case TickNow():
                     self._tick_waits = False
                     steps.append(events.Tick())
@@ -141,6 +150,9 @@ class RaftActor:
                     reply.answer(self._core.status())
                 case _:
                     assert_never(message)
+        if self._delivery_paused is not (self._unapplied_halves >= 2):
+            self._delivery_paused = not self._delivery_paused
+            steps.append(events.DeliveryPaused(self._delivery_paused))
         if proposals:
             steps.append(events.Propose(tuple(proposals)))
         steps.extend(events.CancelProposal(id_) for id_ in abandoned)
@@ -213,9 +225,18 @@ class RaftActor:
                     reply = self._proposers.pop(entry.proposal_id, None)
                     if reply is not None:
                         replies[entry.index] = reply
-            self._unsent.append(ApplyEntries(tuple(effects.committed), replies))
+            tell = self._ends_a_half(effects.committed)
+            self._unsent.append(ApplyEntries(tuple(effects.committed), replies, tell))
         for ready in effects.read_ready:
             self._unsent.append(OpenViews(ready.index, tuple(self._readers.pop(ready.token))))
+
+    def _ends_a_half(self, entries: list[Entry]) -> bool:
+        self._bytes_since_asked += sum([len(entry.payload) for entry in entries]) + ENTRY_OVERHEAD_BYTES * len(entries)
+        if self._bytes_since_asked < MAX_UNAPPLIED_BYTES // 2:
+            return False
+        self._bytes_since_asked = 0
+        self._unapplied_halves += 1
+        return True
 
     def _send(self, sends: list[Send]) -> None:
         by_peer: dict[NodeId, list[Message]] = {}

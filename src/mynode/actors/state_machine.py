@@ -9,7 +9,7 @@ from typing import Final, assert_never
 import trio
 
 from mynode.actors.mailbox import Inbox, Reply
-from mynode.actors.protocol import ApplyEntries, MachineStatusAsk, OpenViews, StateMessage
+from mynode.actors.protocol import Applied, ApplyEntries, MachineStatusAsk, OpenViews, RaftMessage, StateMessage
 from mynode.base.errors import OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex
 from mynode.machine.machine import Machine
@@ -27,9 +27,10 @@ class StateMachineActor:
     Invariant: every reply handed in is answered once, by a view, an outcome or `ShuttingDownError`.
     """
 
-    def __init__(self, machine: Machine, *, inbox: Inbox[StateMessage]) -> None:
+    def __init__(self, machine: Machine, *, inbox: Inbox[StateMessage], raft: Inbox[RaftMessage]) -> None:
         self._machine = machine
         self._inbox = inbox
+        self._raft = raft
         self._unhandled: deque[StateMessage] = deque()
         self._waiting: list[tuple[LogIndex, Reply[ReadView]]] = []
         self._proposers: dict[LogIndex, Reply[Outcome]] = {}
@@ -46,8 +47,10 @@ class StateMachineActor:
 
     async def _handle(self, message: StateMessage) -> None:
         match message:
-            case ApplyEntries(entries, replies):
+            case ApplyEntries(entries, replies, tell):
                 await self._apply(entries, replies)
+                if tell:
+                    self._raft.post(Applied())  # It has a place of its own, see RAFT_RESERVED.
             case OpenViews(at_least, replies):
                 self._waiting.extend((at_least, reply) for reply in replies)
             case MachineStatusAsk(reply):

@@ -87,6 +87,8 @@ LOG_TAIL_BYTES: Final = 32 * MIB
 """Payload bytes of the newest entries kept in memory; older ones are fetched from the log store."""
 MAX_LOAD_BYTES: Final = 4 * MIB
 """Entries fetched from the log store in one answer."""
+MAX_UNAPPLIED_BYTES: Final = 16 * MIB
+"""About what the state machine may have waiting before the raft core delivers no more to it."""
 SNAPSHOT_CHUNK_BYTES: Final = 1 * MIB
 """A part of a snapshot on its way to a follower; one is unanswered at a time."""
 CAUGHT_UP_ENTRIES: Final = 1_000

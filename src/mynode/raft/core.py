@@ -49,6 +49,7 @@ from mynode.raft.events import (
     CancelRead,
     ChangeMembership,
     Compacted,
+    DeliveryPaused,
     EntriesLoaded,
     Event,
     PeerUnreachable,
@@ -129,6 +130,8 @@ class RaftCore:
                     self._proposals.propose(proposals)
                 case Persisted(number):
                     self._persisted(number)
+                case DeliveryPaused(paused):
+                    self._delivery.paused = paused
                 case ReadIndex(token):
                     self._reads.add(token)
                 case Tick():

@@ -20,6 +20,7 @@ class Delivery:
         self._state = state
         self._proposals = proposals
         self.delivered_index: LogIndex = applied_index
+        self.paused = False
         self._load_generation: int | None = None
 
     def entries_loaded(self, event: EntriesLoaded) -> None:
@@ -35,7 +36,7 @@ class Delivery:
         log = state.log
         due = min(state.commit, log.durable_index)
         first = self.delivered_index + 1
-        if first > due or self._load_generation is not None or state.installing is not None:
+        if self.paused or first > due or self._load_generation is not None or state.installing is not None:
             return
         if first < log.tail_start:
             last = min(due, log.tail_start - 1)

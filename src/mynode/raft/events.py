@@ -66,6 +66,13 @@ class Persisted:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryPaused:
+    """The state machine is behind: no `Effects.committed`, save what is being loaded, until it is `paused` no more."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EntriesLoaded:
     """The answer to `Effects.load`; stale when the generation has passed. Entries follow each other from `first`.
 
@@ -155,6 +162,7 @@ Event: TypeAlias = (
     | ReadIndex
     | CancelRead
     | Persisted
+    | DeliveryPaused
     | EntriesLoaded
     | TransferLeadership
     | PeerUnreachable
