@@ -70,6 +70,8 @@ def _shown(node: plan.QueryNode) -> _Shown:
         case plan.LookupJoin():
             title = "Nested Loop" if node.kind is plan.JoinKind.INNER else f"Nested Loop{node.kind.value} Join"
             return _Shown(title, inputs=(_shown(node.left), _shown(node.right)))
+        case plan.SetOperation():
+            return _Shown(node.operator.value, inputs=(_shown(node.left), _shown(node.right)))
         case plan.Distinct():
             return _Shown("Distinct", inputs=(_shown(node.input),))
     assert_never(node)

@@ -134,17 +134,22 @@ class FromPlanner:
 
 def _called(node: plan.QueryNode, name: str, reference: ast.NamedTable | ast.DerivedTable) -> Rows:
     """The rows under a name, their first columns renamed as the reference says."""
-    if len(reference.columns) > len(node.columns):
+    return Rows(node, Scope((Source(name, called(node, name, reference.columns)),)))
+
+
+def called(node: plan.QueryNode, name: str, names: Sequence[ast.Identifier]) -> tuple[PlanColumn, ...]:
+    """The columns of something under its name, the first ones with names of their own.
+
+    Raises `InvalidColumnReferenceError`.
+    """
+    if len(names) > len(node.columns):
         raise InvalidColumnReferenceError(
-            f'table "{name}" has {len(node.columns)} columns available but {len(reference.columns)} columns specified',
-            position=reference.columns[len(node.columns)].position,
+            f'table "{name}" has {len(node.columns)} columns available but {len(names)} columns specified',
+            position=names[len(node.columns)].position,
         )
-    names = [identifier.name for identifier in reference.columns]
-    names += [column.name for column in node.columns[len(names) :]]
-    columns = tuple(
-        replace(column, name=called, source=name) for column, called in zip(node.columns, names, strict=True)
-    )
-    return Rows(node, Scope((Source(name, columns),)))
+    new_names = [identifier.name for identifier in names]
+    new_names += [column.name for column in node.columns[len(names) :]]
+    return tuple(replace(column, name=new, source=name) for column, new in zip(node.columns, new_names, strict=True))
 
 
 def _side_by_side(left: Scope, right: Scope, position: int) -> Scope:

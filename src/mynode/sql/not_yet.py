@@ -15,8 +15,6 @@ _NODES: Final[dict[type, str]] = {
     ast.InSubquery: "sub-queries are",
     ast.Exists: "EXISTS is",
     ast.QuantifiedComparison: "comparisons with ANY and ALL are",
-    ast.SetOperation: "UNION, INTERSECT and EXCEPT are",
-    ast.CommonTable: "WITH is",
     ast.DefaultValues: "DEFAULT VALUES is",
     ast.OnConflict: "ON CONFLICT is",
     ast.Unique: "UNIQUE is",

@@ -212,7 +212,28 @@ def _nullable(columns: tuple[PlanColumn, ...]) -> tuple[PlanColumn, ...]:
     return tuple(replace(column, nullable=True) for column in columns)
 
 
-QueryNode: TypeAlias = ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct | Join | LookupJoin
+class SetOperator(Enum):
+    UNION = "Append"
+    INTERSECT = "Intersect"
+    EXCEPT = "Except"
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """The rows of both sides, of both alike, or of the left without those of the right, as bags: UNION ALL and so on.
+
+    The sides have as many columns of the same types. Without ALL a `Distinct` stands above it.
+    """
+
+    operator: SetOperator
+    left: QueryNode
+    right: QueryNode
+    columns: tuple[PlanColumn, ...]
+
+
+QueryNode: TypeAlias = (
+    ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct | Join | LookupJoin | SetOperation
+)
 
 # --- statements -------------------------------------------------------------------------------------------------------
 

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 
-from mynode.base.errors import InvalidColumnReferenceError, SqlSyntaxError
+from mynode.base.errors import (
+    DuplicateAliasError,
+    InvalidColumnReferenceError,
+    SqlSyntaxError,
+    StatementTooComplexError,
+)
+from mynode.base.limits import MAX_WITH_USES
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce, common_type
 from mynode.sql.expressions import (
     ColumnValue,
+    Constant,
     Expression,
     PlanColumn,
     is_nullable,
     is_volatile,
 )
-from mynode.sql.from_clause import FromPlanner, Rows
+from mynode.sql.from_clause import FromPlanner, Rows, called
 from mynode.sql.grouping import Grouping, aggregate_calls
 from mynode.sql.names import TableNames
-from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import Output, grouped_by, ordered_by, outputs_of
 from mynode.values.casts import CastLevel
-from mynode.values.types import INTEGER
+from mynode.values.types import INTEGER, UNKNOWN, SqlType
 
 
 class QueryPlanner:
@@ -35,24 +42,66 @@ class QueryPlanner:
     spares computing it. With DISTINCT it stands below: Project, Distinct, Sort, Limit.
     """
 
-    __slots__ = ("_ids", "_parameters", "_tables")
+    __slots__ = ("_common", "_ids", "_parameters", "_tables", "_uses")
 
     def __init__(self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds) -> None:
         self._tables = tables
         self._parameters = parameters
         self._ids = ids
+        self._common: dict[str, tuple[ast.CommonTable, QueryPlanner]] = {}
+        self._uses = count(1)
 
     def query(self, query: ast.Query) -> plan.QueryNode:
         """Raises the `SqlError` of what the query gets wrong."""
-        if isinstance(query.body, ast.Select):
-            return self._select(query.body, query)
-        if not isinstance(query.body, ast.Values):
-            raise not_yet(query.body)
-        node = self._values(query.body)
-        binder = self._binder(Scope((Source("*VALUES*", node.columns),)), "ORDER BY")
+        if query.common_tables:
+            return self._with(query.common_tables)._body(query)
+        return self._body(query)
+
+    def _body(self, query: ast.Query) -> plan.QueryNode:
+        match query.body:
+            case ast.Select():
+                return self._select(query.body, query)
+            case ast.Values():
+                return self._ordered(self._values(query.body), "*VALUES*", query)
+            case ast.SetOperation():
+                return self._ordered(self._set_operation(query.body), "*RESULT*", query)
+
+    def _ordered(self, node: plan.QueryNode, name: str, query: ast.Query) -> plan.QueryNode:
+        binder = self._binder(Scope((Source(name, node.columns),)), "ORDER BY")
         outputs = [Output(column.name, ColumnValue(column)) for column in node.columns]
         keys = self._sort_keys(query.order_by, outputs, binder)
         return self._limited(plan.Sort(node, keys) if keys else node, query)
+
+    # --- WITH ---------------------------------------------------------------------------------------------------------
+
+    def _with(self, tables: Sequence[ast.CommonTable]) -> QueryPlanner:
+        """The planner of what stands after WITH. Each use of a common table is planned where it is used."""
+        names: set[str] = set()
+        inner: QueryPlanner = self
+        for table in tables:
+            if table.name in names:
+                raise DuplicateAliasError(
+                    f'WITH query name "{table.name}" specified more than once', position=table.position
+                )
+            names.add(table.name)
+            outer, inner = inner, QueryPlanner(self._tables, self._parameters, self._ids)
+            inner._uses = self._uses
+            inner._common = {**outer._common, table.name: (table, outer)}
+            inner._common_table(ast.TableName(None, table.name, table.position))  # its errors, though nobody uses it
+        return inner
+
+    def _common_table(self, name: ast.TableName) -> plan.QueryNode | None:
+        """The plan of the common table that is meant, if one is."""
+        if name.schema is not None or name.name not in self._common:
+            return None
+        if next(self._uses) > MAX_WITH_USES:
+            raise StatementTooComplexError("the queries of WITH use each other too often", position=name.position)
+        table, planner = self._common[name.name]
+        node = planner.query(table.query)
+        renamed = called(node, table.name, table.columns)
+        return plan.Project(node, tuple(map(ColumnValue, renamed)), renamed)
+
+    # --- SELECT -------------------------------------------------------------------------------------------------------
 
     def _select(self, select: ast.Select, query: ast.Query) -> plan.QueryNode:
         rows = self._rows(select.sources)
@@ -110,7 +159,7 @@ class QueryPlanner:
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
     def _rows(self, references: Sequence[ast.TableReference]) -> Rows:
-        return FromPlanner(self._tables, self._ids, lambda _: None, self.query, self._binder).rows(references)
+        return FromPlanner(self._tables, self._ids, self._common_table, self.query, self._binder).rows(references)
 
     def _values(self, values: ast.Values) -> plan.ValueRows:
         binder = self._binder(Scope(), "VALUES")
@@ -133,6 +182,48 @@ class QueryPlanner:
             nullable = any(map(is_nullable, cells))
             columns.append(self._ids.column(f"column{number}", common, nullable=nullable))
         return plan.ValueRows(tuple(zip(*typed, strict=True)), tuple(columns))
+
+    def _set_operation(self, operation: ast.SetOperation) -> plan.QueryNode:
+        word = operation.operator.value
+        left, right = (self._operand(side) for side in (operation.left, operation.right))
+        if len(left.columns) != len(right.columns):
+            raise SqlSyntaxError(
+                f"each {word} query must have the same number of columns", position=operation.right.position
+            )
+        types = [
+            common_type([_free(left, place), _free(right, place)], word, operation.right.position)
+            for place in range(len(left.columns))
+        ]
+        sides = [self._as_types(side, types, operation.position) for side in (left, right)]
+        columns = tuple(
+            self._ids.column(one.name, type_, nullable=one.nullable or other.nullable)
+            for one, other, type_ in zip(sides[0].columns, sides[1].columns, types, strict=True)
+        )
+        made = plan.SetOperation(plan.SetOperator[operation.operator.name], sides[0], sides[1], columns)
+        if not operation.distinct:
+            return made
+        if operation.operator is ast.SetOperator.EXCEPT:
+            made = replace(made, left=plan.Distinct(sides[0]))
+        return plan.Distinct(made)
+
+    def _operand(self, side: ast.QueryBody | ast.Query) -> plan.QueryNode:
+        if isinstance(side, ast.Query):
+            return self.query(side)
+        return self._body(ast.Query(side, (), None, None, (), side.position))
+
+    def _as_types(self, node: plan.QueryNode, types: Sequence[SqlType], position: int) -> plan.QueryNode:
+        if [column.type for column in node.columns] == list(types):
+            return node
+        values = tuple(
+            coerce(_free(node, place), type_, CastLevel.IMPLICIT, self._parameters, position)
+            or ColumnValue(node.columns[place])
+            for place, type_ in enumerate(types)
+        )
+        columns = tuple(
+            self._ids.column(column.name, type_, nullable=column.nullable)
+            for column, type_ in zip(node.columns, types, strict=True)
+        )
+        return plan.Project(node, values, columns)
 
     # --- ORDER BY, LIMIT and the select list --------------------------------------------------------------------------
 
@@ -177,3 +268,12 @@ class QueryPlanner:
         limited = self._limited(plan.Sort(computed, sorted_keys), query)
         kept = computed.columns[: len(outputs)]
         return plan.Project(limited, tuple(map(ColumnValue, kept)), kept)
+
+
+def _free(node: plan.QueryNode, place: int) -> Expression:
+    """A column of a side of a set operation; a bare NULL takes the type of the other side."""
+    if isinstance(node, plan.Project):
+        value = node.values[place]
+        if isinstance(value, Constant) and value.value is None:
+            return Constant(None, UNKNOWN)
+    return ColumnValue(node.columns[place])

@@ -11,7 +11,7 @@ from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
-from mynode.sql.executor import changes, grouping, operators, schema_changes
+from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
@@ -91,6 +91,8 @@ class Builder:
                     len(node.right.columns),
                     node.kind,
                 )
+            case plan.SetOperation():
+                return self._set_operation(node)
             case plan.Distinct():
                 key_of = Compiler(node.columns).keys(tuple(map(ColumnValue, node.columns)))
                 return grouping.distinct(self.query(node.input), key_of)
@@ -150,6 +152,14 @@ class Builder:
         if node.kind is not plan.JoinKind.INNER or test is None:
             return hash_joined(sides[0], sides[1], node.kind, test)
         return operators.computed(hash_joined(sides[0], sides[1], node.kind, None), test)
+
+    def _set_operation(self, node: plan.SetOperation) -> Batches:
+        left, right = self.query(node.left), self.query(node.right)
+        if node.operator is plan.SetOperator.UNION:
+            return set_operations.appended(left, right)
+        keys = [Compiler(side.columns).keys(tuple(map(ColumnValue, side.columns))) for side in (node.left, node.right)]
+        is_intersect = node.operator is plan.SetOperator.INTERSECT
+        return set_operations.matched(left, right, keys[0], keys[1], keep=is_intersect)
 
     def _aggregation(self, node: plan.Aggregation) -> Batches:
         def values_of(call: AggregateCall) -> grouping.ValuesFunction | None:

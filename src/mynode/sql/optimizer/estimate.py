@@ -32,6 +32,8 @@ def estimated_rows(node: plan.QueryNode) -> float:
         case plan.Join():
             left, right = estimated_rows(node.left), estimated_rows(node.right)
             return max(left, right) if node.keys or node.condition is not None else left * right
+        case plan.SetOperation():
+            return estimated_rows(node.left) + estimated_rows(node.right)
         case plan.LookupJoin():
             return estimated_rows(node.left) * max(1, estimated_rows(node.right))
     assert_never(node)

@@ -35,7 +35,7 @@ def change_inputs(node: plan.QueryNode, change: Rule) -> plan.QueryNode:
     match node:
         case plan.ValueRows() | plan.Scan():
             return node
-        case plan.Join() | plan.LookupJoin():
+        case plan.Join() | plan.LookupJoin() | plan.SetOperation():
             left, right = change(node.left), change(node.right)
             return node if left is node.left and right is node.right else replace(node, left=left, right=right)
         case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
@@ -63,6 +63,6 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
         case plan.Join():
             keys = tuple((change(left), change(right)) for left, right in node.keys)
             return replace(node, condition=node.condition and change(node.condition), keys=keys)
-        case plan.Scan() | plan.Distinct() | plan.LookupJoin():
+        case plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.SetOperation():
             return node
     assert_never(node)
