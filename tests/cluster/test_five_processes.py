@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio_util import AsyncValue
 
+import mynode
 import mynode.trio
 from mynode.base.errors import MyNodeError, NoQuorumError, OutcomeUnknownError
 from mynode.base.ids import NodeId
@@ -137,3 +138,18 @@ async def test_a_paused_leader_answers_nothing_stale_when_it_wakes(tmp_path: Pat
             await client.execute("INSERT INTO t VALUES (1, 'while it slept')", timeout=20)
         cluster.resume(leader)
         assert await ids_on(cluster, leader) == [1]
+
+
+async def test_a_connection_outlives_its_node(tmp_path: Path) -> None:
+    """DB-API over two of the nodes: the one it is on is killed, and it goes on with the other."""
+    async with real_cluster(tmp_path) as cluster:
+        leader = await cluster.wait_for_leader()
+        first, second = [node_id for node_id in cluster.node_ids if node_id != leader][:2]
+        target = addresses(cluster, first, second)
+        connection = await trio.to_thread.run_sync(lambda: mynode.connect(target, autocommit=True))
+        cursor = connection.cursor()
+        await trio.to_thread.run_sync(cursor.execute, CREATE)
+        await cluster.kill(first)
+        await trio.to_thread.run_sync(cursor.execute, "INSERT INTO t VALUES (1, 'through the other')")
+        await trio.to_thread.run_sync(connection.close)
+        assert await ids_on(cluster, second) == [1]

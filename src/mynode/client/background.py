@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Generic, TypeVar
@@ -68,6 +69,7 @@ class BackgroundSession:
         self._scope = trio.CancelScope()
         self._session: Session | None = None
         self._nursery: trio.Nursery | None = None
+        self._context = copy_context()
         self._failure: BaseException | None = None
         self._token: Future[trio.lowlevel.TrioToken] = Future()
         self._started: Future[None] = Future()
@@ -175,6 +177,7 @@ class BackgroundSession:
                 await client.reach()
                 async with client.session() as self._session, trio.open_nursery() as nursery:
                     self._nursery = nursery
+                    self._context = copy_context()
                     self._started.set_result(None)
                     try:
                         await trio.sleep_forever()
@@ -185,7 +188,8 @@ class BackgroundSession:
         if self._nursery is None or self._session is None:
             call.refuse()
         else:
-            self._nursery.start_soon(call.run, self._session)
+            # Called by Trio itself, outside any task: without the client's context its links would find no event loop.
+            self._context.run(self._nursery.start_soon, call.run, self._session)
 
 
 @cache

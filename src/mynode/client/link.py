@@ -140,6 +140,10 @@ class Link:
         else:
             del self._unsent[session_id]
 
+    def cancel(self, attempt: Attempt) -> None:
+        """Tell the node to stop the statement; its answer still comes."""
+        self._control(CancelRequest(attempt.request.session_id, attempt.request.sequence))
+
     def close_session(self, session_id: SessionId) -> None:
         """Tell the node that the session is over, if it can be told."""
         self._control(CloseRequest(session_id))

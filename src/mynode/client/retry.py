@@ -33,10 +33,12 @@ MAX_BACKOFF_S: Final = 0.5
 class RetryState:
     """
     Attributes:
+        is_cancelled: the caller wants no further attempt.
         is_unresolved: an attempt may have been executed and its outcome never came. Never turns back.
     """
 
     def __init__(self) -> None:
+        self.is_cancelled = False
         self.is_unresolved = False
         self._told: MyNodeError | None = None
         self._rounds = 0
@@ -47,7 +49,7 @@ class RetryState:
         Returns if the statement may be tried again; else raises its error.
         """
         self.is_unresolved |= isinstance(error, OutcomeUnknownError) or (was_sent and not is_reply)
-        if error.retryable or isinstance(error, OutcomeUnknownError):
+        if not self.is_cancelled and (error.retryable or isinstance(error, OutcomeUnknownError)):
             if self._told is None or not isinstance(error, ConnectionFailedError):
                 self._told = error
             return

@@ -59,6 +59,7 @@ class Session:
         self._nodes = nodes
         self._place = place
         self._random = random
+        self._newest: Statement | None = None
         self._is_busy = False
         self._status = TransactionStatus.IDLE
         self._node: Node | None = None
@@ -106,6 +107,13 @@ class Session:
             self._follow(statement, sql)
             statement.release()
             self._is_busy = False
+
+    def cancel(self) -> bool:
+        """Ask the node to stop the running statement, whose call then ends as the node says: cancelled, or done.
+
+        Returns False if no node works on a statement now.
+        """
+        return self._is_busy and self._newest is not None and self._newest.cancel()
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
@@ -225,7 +233,7 @@ class Session:
             raise trio.BusyResourceError("another statement of this session is running")
         row, size = checked(sql, parameters)
         self._sequence += 1
-        return Statement(
+        self._newest = Statement(
             self._nodes,
             self._place,
             self._random,
@@ -236,6 +244,7 @@ class Session:
             size=size,
             deadline=deadline,
         )
+        return self._newest
 
 
 def _lost() -> SerializationFailureError:

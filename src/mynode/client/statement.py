@@ -154,6 +154,15 @@ class Statement:
             return await self._take_reply()
         raise self._error_at_end()
 
+    def cancel(self) -> bool:
+        """Ask the node to stop; what it answers ends the statement. False if no node works on it now."""
+        attempt, link = self._attempt, self._link
+        if attempt is None or link is None or not attempt.is_sent or attempt.is_answered:
+            return False
+        self._retry.is_cancelled = True
+        link.cancel(attempt)
+        return True
+
     def release(self) -> None:
         """Be done with the open attempt: its node is told to stop, later replies are ignored."""
         if self._attempt is not None and self._link is not None:

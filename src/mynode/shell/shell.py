@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 from trio_util import wait_any
 
-from mynode.base.errors import ConnectionFailedError, MyNodeError, QueryCanceledError
+from mynode.base.errors import ConnectionFailedError, MyNodeError, OutcomeUnknownError, QueryCanceledError
 from mynode.client.client import Client
 from mynode.client.result import Result
 from mynode.shell.commands import run_command
 from mynode.shell.printer import Printer
 from mynode.sql.tokens import split_statements
+
+CANCEL_TIMEOUT_S: Final = 2.0
+"""How long the shell waits for what a cancelled statement came to."""
 
 
 class Shell:
@@ -32,11 +37,17 @@ class Shell:
         self.failure: MyNodeError | None = None
         self.last_tag = ""
         self._running: trio.CancelScope | None = None
+        self._is_cancelling = False
         self._has_contact = False
 
     def cancel(self) -> None:
-        """Stop the statement that runs, if one does."""
-        if self._running is not None:
+        """Have the statement that runs stopped, if one does; asked again, wait no longer for what its node says."""
+        if self._running is None:
+            return
+        if not self._is_cancelling and self.session.cancel():
+            self._is_cancelling = True
+            self._running.deadline = trio.current_time() + CANCEL_TIMEOUT_S
+        else:
             self._running.cancel()
 
     async def run(self, text: str, *, keeps_going: bool = False) -> bool:
@@ -53,6 +64,7 @@ class Shell:
     async def _guarded(self, text: str, *, command: bool) -> bool:
         """Run one command or statement and show its result or its error."""
         started = trio.current_time()
+        self._is_cancelling = False
         with trio.CancelScope() as scope:
             self._running = scope
             try:
@@ -69,6 +81,10 @@ class Shell:
             if self.shows_timing and not command:
                 self.printer.note(f"Time: {1000 * (trio.current_time() - started):.3f} ms")
             return True
+        if self._is_cancelling:
+            return self._failed(
+                OutcomeUnknownError("the node was told to stop; the statement may have been executed"), ""
+            )
         return self._failed(QueryCanceledError("canceling statement due to user request"), "")
 
     def _failed(self, error: MyNodeError, sql: str) -> bool:
