@@ -110,7 +110,7 @@ async def test_an_interrupt_stops_the_statement_that_runs(keyboard: PipeInput, m
         nursery.start_soon(interrupt)
         shown = await talk(cluster)
     assert cluster.applied == ["INSERT 1", "INSERT 3"]
-    assert "canceling statement due to user request" in shown
+    assert "the node was told to stop" in shown
 
 
 async def test_nobody_there_is_said_at_once(keyboard: PipeInput) -> None:
