@@ -17,7 +17,7 @@ from mynode.mvcc import keyspace
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
 from mynode.relation.catalog import Catalog
-from mynode.relation.rows import TableRows, decode_row
+from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.storage.nodes import Node, Place
 from mynode.storage.pages.engine import PageEngine
@@ -100,7 +100,7 @@ def _dump_rows(view: ReadView, table: Table, rows: int) -> Iterator[str]:
     where = TableRows(table)
     for key, record in islice(view.tree.scan(where.low, where.high), rows):
         version, value = record
-        yield f"  {key.hex()} @{version}: {'deleted' if value is None else decode_row(value)}"
+        yield f"  {key.hex()} @{version}: {'deleted' if value is None else where.decode(value)}"
 
 
 def _dump_log(disk: Disk, log: Recovered, entries: int) -> Iterator[str]:

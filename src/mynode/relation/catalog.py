@@ -1,10 +1,4 @@
-"""The catalog: all tables, as of one state. Its records are msgpack arrays:
-
-| record | fields                                                                                          |
-|--------|-------------------------------------------------------------------------------------------------|
-| table  | format (1), id, name, columns, primary key                                                      |
-| column | name, type's name, not null                                                                     |
-| primary key | name, positions of its columns; nil if the table has none                                  |
+"""The catalog: all tables, as of one state. Its records are described in `catalog_codec`.
 
 A dropped table's record goes, its rows stay as garbage that no table id leads to: table ids are not used again, and
 one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTION_BYTES`).
@@ -13,25 +7,23 @@ one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTIO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgpack
 
 from mynode.base.errors import DuplicateTableError
-from mynode.base.invariant import invariant
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
+from mynode.relation.catalog_codec import decode_table, encode_table
 from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_TABLE_ID, TABLES, TABLES_END, table_record_key
-from mynode.relation.schema import Column, PrimaryKey, Table
-from mynode.values.types import TYPES_BY_NAME
+from mynode.relation.schema import Table
 
 CatalogVersion: TypeAlias = int
 """Names one state of the catalog: >= 0 a committed one, < 0 one with a transaction's own changes."""
 
-_FORMAT: Final = 1
 _uncommitted_versions = count(-1, -1)
 
 
@@ -63,16 +55,14 @@ def changes_catalog(transaction: Transaction) -> bool:
     return CHANGED in transaction.writes.values
 
 
-def create_table(
-    transaction: Transaction, name: str, columns: tuple[Column, ...], primary_key: PrimaryKey | None
-) -> Table:
-    """Write a new table's record. Raises `DuplicateTableError`."""
-    key = table_record_key(name)
+def create_table(transaction: Transaction, draft: Table) -> Table:
+    """Write a new table's record, as the draft says but with an id. Raises `DuplicateTableError`."""
+    key = table_record_key(draft.name)
     if transaction.get(key) is not None:
-        raise DuplicateTableError(f'relation "{name}" already exists')
+        raise DuplicateTableError(f'relation "{draft.name}" already exists')
     next_id = transaction.get(NEXT_TABLE_ID)
     table_id: int = 1 if next_id is None else msgpack.unpackb(next_id)
-    table = Table(table_id, name, columns, primary_key)
+    table = replace(draft, id=table_id)
     transaction.put(NEXT_TABLE_ID, msgpack.packb(table_id + 1))
     transaction.put(key, encode_table(table))
     transaction.put(CHANGED, b"")
@@ -93,21 +83,3 @@ def drop_table(transaction: Transaction, table: Table) -> None:
     """Delete the table's record; its rows become garbage."""
     transaction.delete(table_record_key(table.name))
     transaction.put(CHANGED, b"")
-
-
-def encode_table(table: Table) -> bytes:
-    columns = [(column.name, column.type.name, column.not_null) for column in table.columns]
-    primary_key = table.primary_key and (table.primary_key.name, table.primary_key.columns)
-    encoded: bytes = msgpack.packb((_FORMAT, table.id, table.name, columns, primary_key))
-    return encoded
-
-
-def decode_table(record: bytes) -> Table:
-    format_number, table_id, name, columns, primary_key = msgpack.unpackb(record, use_list=False)
-    invariant(format_number == _FORMAT, f"catalog records of format {format_number} are not known")
-    return Table(
-        table_id,
-        name,
-        tuple(Column(column, TYPES_BY_NAME[type_name], not_null) for column, type_name, not_null in columns),
-        primary_key and PrimaryKey(*primary_key),
-    )

@@ -1,23 +1,21 @@
-"""The rows of one table: how they are encoded, and how they are read and written in a transaction.
+"""The rows of one table: where they lie, and how they are read and written in a transaction.
 
-A row is a msgpack array of all its columns by position, the key's columns too: a key is never decoded to answer a
-query, and one call of C code turns a record into the tuple that expressions index.
+A row's record (`relation.records`) holds all its columns, the key's columns too: a key is never decoded to answer a
+query.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from struct import Struct
 from typing import Final, TypeAlias, cast
 
-import msgpack
-
 from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
-from mynode.base.limits import MAX_KEY_BYTES, MAX_ROW_BYTES
+from mynode.base.limits import MAX_KEY_BYTES
 from mynode.mvcc.transaction import Transaction
-from mynode.relation.catalog import encode_table
+from mynode.relation.catalog_codec import encode_table
 from mynode.relation.keys import ABOVE, ROW_ID, ROW_ID_STATEMENT, row_prefix, table_record_key
+from mynode.relation.records import record_decoder, record_encoder
 from mynode.relation.schema import Table
 from mynode.values.key_codec import INTEGER_OFFSET, INTEGER_TAG, encode_key
 from mynode.values.text import format_text
@@ -25,17 +23,7 @@ from mynode.values.types import INTEGER, Row, Value
 
 KeyEncoder: TypeAlias = Callable[[Sequence[Value]], bytes]
 
-decode_row: Final[Callable[[bytes], Row]] = partial(msgpack.unpackb, use_list=False)
-
 _ONE_INTEGER_KEY: Final = Struct(">5sBQ")
-
-
-def encode_row(row: Row) -> bytes:
-    """Raises `ProgramLimitExceededError` beyond `limits.MAX_ROW_BYTES`."""
-    record: bytes = msgpack.packb(row)
-    if len(record) > MAX_ROW_BYTES:
-        raise ProgramLimitExceededError(f"a row of {len(record)} bytes is over the limit of {MAX_ROW_BYTES}")
-    return record
 
 
 class TableRows:
@@ -45,15 +33,28 @@ class TableRows:
         low, high: all keys of the table's rows are in low <= key < high.
         encode_key: the key of the row with these primary-key values, or, for fewer values, the prefix of all rows that
             begin with them. Made for the table; undefined without a primary key.
+        encode, decode: from a row to its record, which raises `ProgramLimitExceededError`, and back.
         catalog_key, catalog_record: where the table's record is, and what it was when this object was made.
     """
 
-    __slots__ = ("_key_columns", "catalog_key", "catalog_record", "encode_key", "high", "low", "table")
+    __slots__ = (
+        "_key_columns",
+        "catalog_key",
+        "catalog_record",
+        "decode",
+        "encode",
+        "encode_key",
+        "high",
+        "low",
+        "table",
+    )
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.low = row_prefix(table.id)
         self.high = self.low + ABOVE
+        self.encode = record_encoder(table)
+        self.decode = record_decoder(table)
         self.catalog_key = table_record_key(table.name)
         self.catalog_record = encode_table(table)
         self._key_columns = table.primary_key.columns if table.primary_key else ()
@@ -75,11 +76,11 @@ class TableRows:
         key = self.key_of(row)
         if transaction.get(key) is not None:
             raise self._duplicate(row)
-        transaction.put(key, encode_row(row))
+        transaction.put(key, self.encode(row))
 
     def write(self, transaction: Transaction, key: bytes, row: Row) -> None:
         """Put a row at its key, or in the place of the one that is there."""
-        transaction.put(key, encode_row(row))
+        transaction.put(key, self.encode(row))
 
     def row_ids(self, transaction: Transaction, now_us: int) -> Callable[[int], bytes]:
         """For a table without a primary key: gives the key of the statement's first, second, … new row (from 0).

@@ -1,19 +1,53 @@
-"""What a table is: columns with types and constraints. Immutable; a change of the schema makes new objects."""
+"""What a table is: columns with types and constraints. Immutable; a change of the schema makes new objects.
+
+Expressions are kept as SQL text and bound again by whoever plans with them. What lies in the same table is named by its
+position among the columns, what lies in another table by its name.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from mynode.values.types import SqlType
+from mynode.values.types import SqlType, Value
+
+
+class Identity(Enum):
+    """Whether an INSERT may give a column that counts by itself a value: no, or yes."""
+
+    ALWAYS = "ALWAYS"
+    BY_DEFAULT = "BY DEFAULT"
+
+
+class ReferentialAction(Enum):
+    """What becomes of the rows that refer to one that is deleted or gets another key."""
+
+    NO_ACTION = "NO ACTION"
+    RESTRICT = "RESTRICT"
+    CASCADE = "CASCADE"
+    SET_NULL = "SET NULL"
+    SET_DEFAULT = "SET DEFAULT"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `not_null` is also set for the columns of the primary key."""
+    """A column of a table.
+
+    Attributes:
+        not_null: also set for the columns of the primary key and for those that count by themselves.
+        slot: the place of its value in a row's record; no other column of the table has or gets it.
+        default: SQL text of the expression that a row gets where none is given; None is NULL.
+        identity: for a column that counts by itself where no value is given.
+        missing: its value in rows written before the column was added, whose records are too short to have it.
+    """
 
     name: str
     type: SqlType
     not_null: bool
+    slot: int
+    default: str | None = None
+    identity: Identity | None = None
+    missing: Value = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +59,51 @@ class PrimaryKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A condition that must not be FALSE for any row, as SQL text over the table's columns."""
+
+    name: str
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """The values of `columns` (positions), unless one is NULL, are those of a row of `table` in `referenced` (names).
+
+    The referenced columns are those of the other table's primary key or of a unique constraint, in any order.
+    """
+
+    name: str
+    columns: tuple[int, ...]
+    table: str
+    referenced: tuple[str, ...]
+    on_delete: ReferentialAction = ReferentialAction.NO_ACTION
+    on_update: ReferentialAction = ReferentialAction.NO_ACTION
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `id` is never used again after the table is dropped.
+    """A table. `id` says where the rows lie and is never used again after the table is dropped.
 
     Without a primary key rows have a hidden row id, which no statement can see.
+
+    Attributes:
+        slots: how many slots have been given out, those of dropped columns too: the length of a new record.
+        shortest_record: how many slots the record of any row has at least.
+        referenced_by: names of the tables whose foreign keys lead here, in code-point order; can be its own.
+
+    Invariants: columns have different names, and different slots below `slots`.
     """
 
     id: int
     name: str
     columns: tuple[Column, ...]
     primary_key: PrimaryKey | None
+    slots: int
+    shortest_record: int
+    checks: tuple[Check, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    referenced_by: tuple[str, ...] = ()
 
     def position_of(self, column_name: str) -> int | None:
         """The position of the column with this name, if there is one."""
@@ -42,3 +111,12 @@ class Table:
             if column.name == column_name:
                 return position
         return None
+
+
+NO_ID = 0
+"""The id of a table that the catalog does not know yet."""
+
+
+def new_table(name: str, columns: tuple[Column, ...], primary_key: PrimaryKey | None) -> Table:
+    """A table that is still to be created, without further constraints; its columns' slots are their positions."""
+    return Table(NO_ID, name, columns, primary_key, slots=len(columns), shortest_record=len(columns))

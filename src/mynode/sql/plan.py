@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.relation.schema import Table
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
 
 # --- how a table is read ----------------------------------------------------------------------------------------------
@@ -275,9 +275,9 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    name: str
-    columns: tuple[Column, ...]
-    primary_key: PrimaryKey | None
+    """`table` is a draft: the catalog gives it its id."""
+
+    table: Table
     if_not_exists: bool
 
 

@@ -15,7 +15,7 @@ from mynode.base.errors import (
     UndefinedTableError,
 )
 from mynode.base.limits import MAX_COLUMNS
-from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.relation.schema import Column, PrimaryKey, Table, new_table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder, assignment_mismatch, resolve_type
 from mynode.sql.coercion import coerce
@@ -190,10 +190,10 @@ def _create_table(statement: ast.CreateTable) -> plan.CreateTable:
     primary_key = _primary_key(statement, positions)
     in_key = primary_key.columns if primary_key else ()
     columns = tuple(
-        Column(definition.name, resolve_type(definition.type), definition.not_null or position in in_key)
+        Column(definition.name, resolve_type(definition.type), definition.not_null or position in in_key, position)
         for position, definition in enumerate(statement.columns)
     )
-    return plan.CreateTable(table_name, columns, primary_key, statement.if_not_exists)
+    return plan.CreateTable(new_table(table_name, columns, primary_key), statement.if_not_exists)
 
 
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:

@@ -17,7 +17,7 @@ from mynode.raft.effects import HardState, Persist
 from mynode.raft.messages import Entry, EntryKind
 from mynode.relation.catalog import create_table
 from mynode.relation.rows import TableRows
-from mynode.relation.schema import Column, PrimaryKey
+from mynode.relation.schema import Column, PrimaryKey, new_table
 from mynode.storage.data_directory import DataDirectory
 from mynode.storage.pages import PageEngine
 from mynode.storage.pages.format import FILE_NAME, PAGE_BYTES
@@ -55,8 +55,8 @@ def write_node(path: Path, *, entries_in_log: int | None = None) -> None:
         for index in range(1, ROWS + 4):
             transaction = Transaction(machine.view())
             if index == 1:
-                columns = (Column("id", INTEGER, not_null=True), Column("name", TEXT, not_null=False))
-                table = create_table(transaction, "fruits", columns, PrimaryKey("fruits_pkey", (0,)))
+                columns = (Column("id", INTEGER, True, slot=0), Column("name", TEXT, False, slot=1))
+                table = create_table(transaction, new_table("fruits", columns, PrimaryKey("fruits_pkey", (0,))))
             elif index < ROWS + 3:
                 TableRows(table).insert(transaction, (index, f"fruit {index}"))
             command = TransactionCommand(

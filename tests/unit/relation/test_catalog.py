@@ -6,21 +6,44 @@ import pytest
 
 from mynode.base.errors import DuplicateTableError
 from mynode.mvcc.transaction import Transaction
-from mynode.relation.catalog import Catalog, create_table, decode_table, drop_table, encode_table, table_exists
-from mynode.relation.schema import Column, PrimaryKey, Table
+from mynode.relation.catalog import Catalog, create_table, drop_table, table_exists
+from mynode.relation.catalog_codec import decode_table, encode_table
+from mynode.relation.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Identity,
+    PrimaryKey,
+    ReferentialAction,
+    Table,
+    new_table,
+)
 from mynode.testing.sql_database import SqlDatabase
 from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT
 
-COLUMNS = (Column("id", INTEGER, not_null=True), Column("näme", TEXT, not_null=False))
+COLUMNS = (Column("id", INTEGER, True, slot=0), Column("näme", TEXT, False, slot=1))
 KEY = PrimaryKey("t_pkey", (0,))
 
 
 def test_a_record_reads_back() -> None:
+    counting = Column("n", INTEGER, True, slot=4, identity=Identity.ALWAYS)
+    added = Column("f", FLOAT, True, slot=5, default="1.5 + 1", missing=2.5)
     table = Table(
-        7, "täble", (*COLUMNS, Column("f", FLOAT, True), Column("b", BOOLEAN, False)), PrimaryKey("k", (2, 0))
+        7,
+        "täble",
+        (*COLUMNS, counting, added, Column("b", BOOLEAN, False, slot=6, missing=False)),
+        PrimaryKey("k", (2, 0)),
+        slots=8,
+        shortest_record=4,
+        checks=(Check("c", "f > 0"), Check("d", "b")),
+        foreign_keys=(
+            ForeignKey("f1", (0,), "täble", ("n",)),
+            ForeignKey("f2", (1, 0), "u", ("a", "b"), ReferentialAction.CASCADE, ReferentialAction.SET_NULL),
+        ),
+        referenced_by=("täble", "v"),
     )
     assert decode_table(encode_table(table)) == table
-    bare = Table(8, "bare", (), None)
+    bare = new_table("bare", (), None)
     assert decode_table(encode_table(bare)) == bare
 
 
@@ -28,7 +51,7 @@ def test_tables_are_seen_once_they_are_committed() -> None:
     database = SqlDatabase()
     before = database.view
     transaction = Transaction(before)
-    table = create_table(transaction, "t", COLUMNS, KEY)
+    table = create_table(transaction, new_table("t", COLUMNS, KEY))
     assert Catalog.load(before).tables == {}
     assert Catalog.load(transaction).table("t") == table
     assert database.commit(transaction)
@@ -50,7 +73,7 @@ def test_uncommitted_changes_have_a_version_of_their_own() -> None:
     database.execute("CREATE TABLE t (id INT PRIMARY KEY)")
     transaction = Transaction(database.view)
     assert Catalog.load(transaction).version == Catalog.load(database.view).version
-    create_table(transaction, "u", COLUMNS, None)
+    create_table(transaction, new_table("u", COLUMNS, None))
     first = Catalog.load(transaction)
     table = first.table("t")
     assert table is not None
@@ -77,16 +100,16 @@ def test_table_ids_are_not_used_again() -> None:
 def test_a_name_is_taken_once() -> None:
     database = SqlDatabase()
     transaction = Transaction(database.view)
-    create_table(transaction, "t", COLUMNS, KEY)
+    create_table(transaction, new_table("t", COLUMNS, KEY))
     with pytest.raises(DuplicateTableError, match='relation "t" already exists'):
-        create_table(transaction, "t", COLUMNS, KEY)
+        create_table(transaction, new_table("t", COLUMNS, KEY))
 
 
 def test_of_two_that_create_a_table_at_once_one_must_try_again() -> None:
     database = SqlDatabase()
     first, second = Transaction(database.view), Transaction(database.view)
-    create_table(first, "t", COLUMNS, KEY)
-    create_table(second, "t", COLUMNS, KEY)
+    create_table(first, new_table("t", COLUMNS, KEY))
+    create_table(second, new_table("t", COLUMNS, KEY))
     assert database.commit(first)
     assert not database.commit(second)
 

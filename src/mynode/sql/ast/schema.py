@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TypeAlias
 
+from mynode.relation.schema import Identity as Identity
+from mynode.relation.schema import ReferentialAction as ReferentialAction
 from mynode.sql.ast.expressions import Expression, Identifier, TableName, TypeName
 from mynode.sql.ast.queries import Query
 
@@ -23,13 +24,6 @@ class StoredExpression:
 
 
 # --- columns and constraints ----------------------------------------------------------------------------------------
-
-
-class Identity(Enum):
-    """Whether an INSERT may give the column a value: no, or yes."""
-
-    ALWAYS = "ALWAYS"
-    BY_DEFAULT = "BY DEFAULT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +72,6 @@ class Check:
     condition: StoredExpression
     column: str | None
     position: int = field(compare=False)
-
-
-class ReferentialAction(Enum):
-    """What becomes of the rows that refer to one that is deleted or gets another key."""
-
-    NO_ACTION = "NO ACTION"
-    RESTRICT = "RESTRICT"
-    CASCADE = "CASCADE"
-    SET_NULL = "SET NULL"
-    SET_DEFAULT = "SET DEFAULT"
 
 
 @dataclass(frozen=True, slots=True)

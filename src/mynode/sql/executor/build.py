@@ -103,7 +103,7 @@ class Builder:
         with_key = node.key is not None
         match node.access:
             case plan.FullScan():
-                return scan(whole_table(rows), reverse=node.reverse, with_key=with_key)
+                return scan(rows, whole_table(rows), reverse=node.reverse, with_key=with_key)
             case plan.KeyPoints(keys):
                 return key_points(rows, Compiler().value_rows(keys), reverse=node.reverse, with_key=with_key)
             case plan.KeyRange(prefix, low, high):
@@ -115,7 +115,7 @@ class Builder:
                     None if low is None else low.inclusive,
                     None if high is None else high.inclusive,
                 )
-                return scan(limits, reverse=node.reverse, with_key=with_key)
+                return scan(rows, limits, reverse=node.reverse, with_key=with_key)
         assert_never(node.access)
 
     def _project(self, node: plan.Project) -> Batches:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from mynode.relation.keys import ABOVE
-from mynode.relation.rows import TableRows, decode_row
+from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.values.key_codec import encode_value
 from mynode.values.types import Row
@@ -19,8 +19,9 @@ _FIRST_STEP: Final = 16
 """Rows of the first batch; each is twice as large as the one before it, so that a LIMIT reads little in vain."""
 
 
-def scan(limits: Callable[[ExecutionContext], KeyLimits], *, reverse: bool, with_key: bool) -> Batches:
+def scan(rows: TableRows, limits: Callable[[ExecutionContext], KeyLimits], *, reverse: bool, with_key: bool) -> Batches:
     """The rows between two keys, in key order or in reverse; with the key as one more value if it is wanted."""
+    decode = rows.decode
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         low, high = limits(context)
@@ -30,9 +31,9 @@ def scan(limits: Callable[[ExecutionContext], KeyLimits], *, reverse: bool, with
         step = _FIRST_STEP
         while True:
             if with_key:
-                batch = [cast(Row, (*decode_row(record), key)) for key, record in islice(items, step)]
+                batch = [cast(Row, (*decode(record), key)) for key, record in islice(items, step)]
             else:
-                batch = [decode_row(record) for _, record in islice(items, step)]
+                batch = [decode(record) for _, record in islice(items, step)]
             yield batch
             if len(batch) < step:
                 return
@@ -76,6 +77,7 @@ def key_points(
     rows: TableRows, keys: Callable[[ExecutionContext], Sequence[Row]], *, reverse: bool, with_key: bool
 ) -> Batches:
     """The rows with these primary keys, in key order or in reverse."""
+    decode = rows.decode
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         wanted = [rows.encode_key(key) for key in keys(context) if None not in key]
@@ -87,7 +89,7 @@ def key_points(
             for key in wanted[start : start + ROWS_PER_STEP]:
                 record = get(key)
                 if record is not None:
-                    row = decode_row(record)
+                    row = decode(record)
                     found.append(cast(Row, (*row, key)) if with_key else row)
             yield found
 

@@ -17,7 +17,7 @@ def create_table(node: plan.CreateTable) -> Execute:
     def run(context: ExecutionContext) -> Execution:
         yield from ()
         try:
-            create_in_catalog(context.transaction, node.name, node.columns, node.primary_key)
+            create_in_catalog(context.transaction, node.table)
         except DuplicateTableError:
             if not node.if_not_exists:
                 raise

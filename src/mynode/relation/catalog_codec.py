@@ -1,0 +1,122 @@
+"""Catalog records: msgpack maps in which what is absent has its default, so that a field can be added any time.
+
+| record      | fields                                                                                               |
+|-------------|------------------------------------------------------------------------------------------------------|
+| table       | format (2), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
+|             | foreign_keys, referenced_by                                                                          |
+| column      | name, type (SQL text), slot; not_null (default: false), default, identity, missing (a row of one     |
+|             | value, see `records`; default: NULL)                                                                 |
+| primary key | name, columns (positions)                                                                            |
+| check       | name, condition                                                                                      |
+| foreign key | name, columns (positions), table, referenced (names); on_delete, on_update (default: NO ACTION)      |
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import msgpack
+
+from mynode.base.invariant import invariant
+from mynode.relation.records import decode_record, encode_record
+from mynode.relation.schema import Check, Column, ForeignKey, Identity, PrimaryKey, ReferentialAction, Table
+from mynode.values.types import TYPES_BY_NAME
+
+_FORMAT: Final = 2
+
+_Fields: TypeAlias = dict[str, Any]
+
+
+def encode_table(table: Table) -> bytes:
+    """The same bytes for equal tables."""
+    primary_key = table.primary_key
+    encoded: bytes = msgpack.packb(
+        _without_defaults(
+            {
+                "format": _FORMAT,
+                "id": table.id,
+                "name": table.name,
+                "columns": [_encode_column(column) for column in table.columns],
+                "slots": table.slots,
+                "shortest_record": None if table.shortest_record == table.slots else table.shortest_record,
+                "primary_key": primary_key and {"name": primary_key.name, "columns": primary_key.columns},
+                "checks": [{"name": check.name, "condition": check.condition} for check in table.checks],
+                "foreign_keys": [_encode_foreign_key(foreign_key) for foreign_key in table.foreign_keys],
+                "referenced_by": table.referenced_by,
+            },
+            required=("id", "columns", "slots"),
+        )
+    )
+    return encoded
+
+
+def decode_table(record: bytes) -> Table:
+    fields: _Fields = msgpack.unpackb(record, use_list=False)
+    format_number = fields["format"]
+    invariant(format_number == _FORMAT, f"catalog records of format {format_number} are not known")
+    primary_key = fields.get("primary_key")
+    slots: int = fields["slots"]
+    return Table(
+        fields["id"],
+        fields["name"],
+        tuple(map(_decode_column, fields["columns"])),
+        primary_key and PrimaryKey(**primary_key),
+        slots,
+        fields.get("shortest_record", slots),
+        tuple(Check(**check) for check in fields.get("checks", ())),
+        tuple(map(_decode_foreign_key, fields.get("foreign_keys", ()))),
+        fields.get("referenced_by", ()),
+    )
+
+
+def _encode_column(column: Column) -> _Fields:
+    return _without_defaults(
+        {
+            "name": column.name,
+            "type": column.type.name,
+            "slot": column.slot,
+            "not_null": column.not_null,
+            "default": column.default,
+            "identity": column.identity and column.identity.value,
+            "missing": None if column.missing is None else encode_record((column.missing,)),
+        },
+        required=("slot",),
+    )
+
+
+def _decode_column(fields: _Fields) -> Column:
+    identity, missing = fields.get("identity"), fields.get("missing")
+    return Column(
+        fields["name"],
+        TYPES_BY_NAME[fields["type"]],
+        fields.get("not_null", False),
+        fields["slot"],
+        fields.get("default"),
+        identity and Identity(identity),
+        None if missing is None else decode_record(missing)[0],
+    )
+
+
+def _encode_foreign_key(foreign_key: ForeignKey) -> _Fields:
+    fields: _Fields = {
+        "name": foreign_key.name,
+        "columns": foreign_key.columns,
+        "table": foreign_key.table,
+        "referenced": foreign_key.referenced,
+    }
+    for field, action in (("on_delete", foreign_key.on_delete), ("on_update", foreign_key.on_update)):
+        if action is not ReferentialAction.NO_ACTION:
+            fields[field] = action.value
+    return fields
+
+
+def _decode_foreign_key(fields: _Fields) -> ForeignKey:
+    on_delete, on_update = (
+        ReferentialAction(fields.get(field, ReferentialAction.NO_ACTION)) for field in ("on_delete", "on_update")
+    )
+    return ForeignKey(fields["name"], fields["columns"], fields["table"], fields["referenced"], on_delete, on_update)
+
+
+def _without_defaults(fields: _Fields, *, required: tuple[str, ...]) -> _Fields:
+    """The fields that say something: not None, False or empty, unless they are required."""
+    return {name: value for name, value in fields.items() if value or name in required}

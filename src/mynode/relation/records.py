@@ -1,0 +1,90 @@
+"""A row's record: a msgpack array of values by slot.
+
+A column keeps its slot as long as it lives, and no other column of the table gets it. So a record stays as it is when
+columns are added (it is too short for them: they have the value `Column.missing` there) or dropped (what is in their
+slots is passed over). New records are NULL in the slots of dropped columns.
+
+Most tables have all columns at the slots of their positions and in every record. Then one call of C code turns a record
+into the tuple that expressions index, as it makes one of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from typing import Final, TypeAlias
+
+import msgpack
+
+from mynode.base.errors import ProgramLimitExceededError
+from mynode.base.limits import MAX_ROW_BYTES
+from mynode.relation.schema import Table
+from mynode.values.types import Row, Value
+
+RecordDecoder: TypeAlias = Callable[[bytes], Row]
+RecordEncoder: TypeAlias = Callable[[Row], bytes]
+
+decode_record: Final[RecordDecoder] = partial(msgpack.unpackb, use_list=False)
+"""The values of a record by slot."""
+
+
+def encode_record(values: Row) -> bytes:
+    """Raises `ProgramLimitExceededError` beyond `limits.MAX_ROW_BYTES`."""
+    record: bytes = msgpack.packb(values)
+    if len(record) > MAX_ROW_BYTES:
+        raise ProgramLimitExceededError(f"a row of {len(record)} bytes is over the limit of {MAX_ROW_BYTES}")
+    return record
+
+
+def record_decoder(table: Table) -> RecordDecoder:
+    """From a record to the row: one value a column, in the table's order."""
+    places = tuple(column.slot for column in table.columns)
+    if table.shortest_record >= table.slots:
+        return decode_record if _is_identity(table) else _picker(decode_record, places)
+    missing: list[Value] = [None] * table.slots
+    for column in table.columns:
+        missing[column.slot] = column.missing
+    rest = tuple(missing)
+
+    def decode_padded(record: bytes) -> Row:
+        values = decode_record(record)
+        return values + rest[len(values) :]
+
+    return decode_padded if _is_identity(table) else _picker(decode_padded, places)
+
+
+def record_encoder(table: Table) -> RecordEncoder:
+    """From a row to its record, which has all slots of the table. The encoder raises as `encode_record` does."""
+    if _is_identity(table):
+        return encode_record
+    places = [(column.slot, position) for position, column in enumerate(table.columns)]
+
+    def encode(row: Row) -> bytes:
+        values: list[Value] = [None] * table.slots
+        for slot, position in places:
+            values[slot] = row[position]
+        return encode_record(tuple(values))
+
+    return encode
+
+
+def _is_identity(table: Table) -> bool:
+    return [column.slot for column in table.columns] == list(range(table.slots))
+
+
+def _picker(decode: RecordDecoder, places: tuple[int, ...]) -> RecordDecoder:
+    if len(places) > 1:
+        pick = itemgetter(*places)
+
+        def decode_some(record: bytes) -> Row:
+            row: Row = pick(decode(record))
+            return row
+
+        return decode_some
+
+    def decode_few(record: bytes) -> Row:
+        values = decode(record)
+        return tuple([values[place] for place in places])
+
+    return decode_few
