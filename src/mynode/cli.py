@@ -150,11 +150,18 @@ def status(
 
 @app.command()
 def bench(
-    workload: Annotated[str, typer.Argument(help="read: look-ups by primary key; write: inserts of single rows.")],
+    workload: Annotated[
+        str,
+        typer.Argument(
+            help="read: look-ups by primary key; write: inserts of single rows; increment: each worker adds to one "
+            "of --rows; transfer: transactions that move money between two accounts of --rows."
+        ),
+    ],
     addresses: _Addresses = None,
     workers: Annotated[int, typer.Option(help="Items under way at the same time.")] = 16,
     seconds: Annotated[float | None, typer.Option(help="Run for so long; 10 if --count is not given.")] = None,
     count: Annotated[int | None, typer.Option(help="Run until so many items succeeded.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows to work on: read 1,000, increment 1, transfer 100.")] = None,
     output_format: Annotated[
         Literal["table", "json"], typer.Option("--format", help="How figures are shown.")
     ] = "table",
@@ -162,7 +169,7 @@ def bench(
     """Measure a running cluster, and check what it kept."""
     from mynode.bench.main import BenchOptions, run_bench
 
-    options = BenchOptions(workload, _joined(addresses), workers, seconds, count, output_format == "json")
+    options = BenchOptions(workload, _joined(addresses), workers, rows, seconds, count, output_format == "json")
     raise typer.Exit(run_bench(options))
 
 

@@ -14,20 +14,26 @@ import trio
 from mynode.base.errors import ConfigError, ConnectionFailedError
 from mynode.base.exit_codes import EXIT_DONE, EXIT_FAILED
 from mynode.bench.runner import Runner, Tally
-from mynode.bench.workload import WORKLOADS
+from mynode.bench.shared_rows import IncrementWorkload, TransferWorkload
+from mynode.bench.workload import ReadWorkload, Workload, WriteWorkload
 from mynode.trio import connect
 
 DEFAULT_SECONDS = 10.0
 MAX_WORKERS = 4_096
+MAX_ROWS = 1_000_000
+WORKLOADS: dict[str, type[Workload]] = {
+    workload.name: workload for workload in (ReadWorkload, WriteWorkload, IncrementWorkload, TransferWorkload)
+}
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What the command line says; `seconds` and `count` exclude each other."""
+    """What the command line says; `seconds` and `count` exclude each other, `rows` None is as the workload has it."""
 
     workload: str
     addresses: str
     workers: int
+    rows: int | None
     seconds: float | None
     count: int | None
     as_json: bool
@@ -43,6 +49,10 @@ def run_bench(options: BenchOptions) -> int:
         raise ConfigError(f"1 to {MAX_WORKERS} workers, not {options.workers}")
     if (options.seconds is not None and options.seconds <= 0) or (options.count is not None and options.count <= 0):
         raise ConfigError("--seconds and --count are more than 0")
+    if options.rows is not None and WORKLOADS[options.workload].default_rows is None:
+        raise ConfigError(f'the workload "{options.workload}" begins without rows')
+    if options.rows is not None and not 1 <= options.rows <= MAX_ROWS:
+        raise ConfigError(f"1 to {MAX_ROWS:,} rows, not {options.rows}")
     report = JsonReport(options, sys.stdout) if options.as_json else TableReport(options, sys.stdout)
     return trio.run(_run, options, report)
 
@@ -51,7 +61,8 @@ async def _run(options: BenchOptions, report: Report) -> int:
     async with connect(options.addresses, spread="round_robin", max_sessions=options.workers + 1) as client:
         if all(status.status is None for status in await client.status()):
             raise ConnectionFailedError(f"no node answers at {options.addresses}")
-        workload = WORKLOADS[options.workload](Random())
+        kind = WORKLOADS[options.workload]
+        workload = kind(Random(), options.rows or kind.default_rows or 0)
         await workload.prepare(client)
         seconds = DEFAULT_SECONDS if options.seconds is None and options.count is None else options.seconds
         runner = Runner(

@@ -1,4 +1,4 @@
-"""What a workload is, and the ones there are. A new one is a subclass, listed in `WORKLOADS`."""
+"""What a workload is, and the two simple ones, look-ups and inserts. A new one is a subclass listed in `bench.main`."""
 
 from __future__ import annotations
 
@@ -29,13 +29,19 @@ class Workload(ABC):
     Class attributes:
         name: as in `mynode bench NAME`.
         summary: in a few words, what an item is.
+        default_rows: how many rows the data set has unless told otherwise; None where it grows by the run.
+
+    Args:
+        rows: of the data set.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    default_rows: ClassVar[int | None]
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, rows: int) -> None:
         self.random = random
+        self.rows = rows
 
     @abstractmethod
     async def prepare(self, client: Client) -> None:
@@ -55,18 +61,18 @@ class Workload(ABC):
 
 
 class ReadWorkload(Workload):
-    """Primary-key look-ups, evenly over 1,000 rows."""
+    """Primary-key look-ups, evenly over all rows."""
 
     name = "read"
-    summary = "one SELECT of a random id among 1,000 rows"
-    ROWS = 1_000
+    summary = "one SELECT of a random id"
+    default_rows = 1_000
     _SELECT = "SELECT value FROM bench_read WHERE id = ?"
 
     async def prepare(self, client: Client) -> None:
-        self._values = [random_text(self.random) for _ in range(self.ROWS)]
+        self._values = [random_text(self.random) for _ in range(self.rows)]
         await make_table(client, "bench_read")
         rows = list(enumerate(self._values, start=1))
-        for first in range(0, self.ROWS, _ROWS_PER_INSERT):
+        for first in range(0, self.rows, _ROWS_PER_INSERT):
             batch = rows[first : first + _ROWS_PER_INSERT]
             places = ", ".join(["(?, ?)"] * len(batch))
             await client.execute(
@@ -74,7 +80,7 @@ class ReadWorkload(Workload):
             )
 
     def next_item(self) -> int:
-        return int(self.random.random() * self.ROWS) + 1
+        return int(self.random.random() * self.rows) + 1
 
     async def run(self, session: Session, item: int, *, is_retry: bool) -> int:
         result = await session.execute(self._SELECT, (item,))
@@ -85,7 +91,7 @@ class ReadWorkload(Workload):
     async def verify(self, client: Client) -> str:
         rows = await all_rows(client, "bench_read")
         if rows != list(enumerate(self._values, start=1)):
-            raise VerificationError(f"bench_read does not hold its {self.ROWS} rows but {len(rows)} others")
+            raise VerificationError(f"bench_read does not hold its {self.rows} rows but {len(rows)} others")
         return f"{len(rows)} rows, each as it was written"
 
 
@@ -94,6 +100,7 @@ class WriteWorkload(Workload):
 
     name = "write"
     summary = "one INSERT of the next id"
+    default_rows = None
     _VALUES = 1_024
     _INSERT = "INSERT INTO bench_write (id, value) VALUES (?, ?)"
 
@@ -131,9 +138,6 @@ class WriteWorkload(Workload):
             if not (isinstance(item, int) and 1 <= item <= len(self._acknowledged) and value == self._value(item)):
                 raise VerificationError(f"bench_write holds a row that nobody wrote, id {item!r}")
         return f"{len(rows)} rows, every acknowledged one exactly once"
-
-
-WORKLOADS: dict[str, type[Workload]] = {workload.name: workload for workload in (ReadWorkload, WriteWorkload)}
 
 
 def random_text(random: Random) -> str:

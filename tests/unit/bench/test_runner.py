@@ -23,9 +23,10 @@ class Scripted(Workload):
 
     name = "scripted"
     summary = "as the test says"
+    default_rows = None
 
     def __init__(self, errors: dict[int, list[MyNodeError]]) -> None:
-        super().__init__(Random(1))
+        super().__init__(Random(1), 0)
         self._errors = errors
         self.items = 0
         self.tries: list[tuple[int, bool]] = []
@@ -113,7 +114,7 @@ async def verified(monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, str]])
     monkeypatch.setattr(workloads, "all_rows", all_rows)
     monkeypatch.setattr(workloads, "make_table", make_table)
     async with open_client(FakeCluster(1).nodes, ClientOptions(), random=Random(1)) as client:
-        workload = WriteWorkload(Random(1))
+        workload = WriteWorkload(Random(1), 0)
         await workload.prepare(client)
         items = [workload.next_item() for _ in range(3)]
         async with client.session() as session:

@@ -51,7 +51,7 @@ def test_unknown_options_are_wrong_usage(mynode: Mynode) -> None:
         (["sql", "-c", "SELECT 1", "-f", "x"], "-c and -f exclude each other"),
         (["sql", "-f", "/nope"], "cannot read /nope: No such file or directory"),
         (["sql", "--embedded", "x", "127.0.0.1:1"], "--embedded and addresses exclude each other"),
-        (["bench", "dance"], 'there is no workload "dance" (there is read, write)'),
+        (["bench", "dance"], 'there is no workload "dance" (there is read, write, increment, transfer)'),
         (["bench", "read", "--seconds", "1", "--count", "1"], "--seconds and --count exclude each other"),
         (["bench", "read", "--workers", "0"], "1 to 4096 workers, not 0"),
     ],
