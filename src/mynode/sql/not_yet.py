@@ -15,7 +15,6 @@ _NODES: Final[dict[type, str]] = {
     ast.InSubquery: "sub-queries are",
     ast.Exists: "EXISTS is",
     ast.QuantifiedComparison: "comparisons with ANY and ALL are",
-    ast.DefaultValues: "DEFAULT VALUES is",
     ast.OnConflict: "ON CONFLICT is",
     ast.Unique: "UNIQUE is",
     ast.Check: "CHECK is",
@@ -36,7 +35,7 @@ _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.Insert: {"returning": "RETURNING is"},
     ast.Update: {"sources": "UPDATE ... FROM is", "returning": "RETURNING is"},
     ast.Delete: {"sources": "DELETE ... USING is", "returning": "RETURNING is"},
-    ast.ColumnDefinition: {"default": "DEFAULT is", "identity": "GENERATED is"},
+    ast.ColumnDefinition: {"identity": "GENERATED is"},
     ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},
 }
 """Fields that must be empty: None, False or no items."""

@@ -53,9 +53,7 @@ class QueryPlanner:
 
     def query(self, query: ast.Query) -> plan.QueryNode:
         """Raises the `SqlError` of what the query gets wrong."""
-        if query.common_tables:
-            return self._with(query.common_tables)._body(query)
-        return self._body(query)
+        return self.after_with(query.common_tables)._body(query)
 
     def _body(self, query: ast.Query) -> plan.QueryNode:
         match query.body:
@@ -74,8 +72,8 @@ class QueryPlanner:
 
     # --- WITH ---------------------------------------------------------------------------------------------------------
 
-    def _with(self, tables: Sequence[ast.CommonTable]) -> QueryPlanner:
-        """The planner of what stands after WITH. Each use of a common table is planned where it is used."""
+    def after_with(self, tables: Sequence[ast.CommonTable]) -> QueryPlanner:
+        """The planner of what stands after WITH, if there is one. Each use of a common table is planned where it is."""
         names: set[str] = set()
         inner: QueryPlanner = self
         for table in tables:

@@ -43,11 +43,11 @@ class Builder:
                 texts = [place for place, column in enumerate(node.input.columns) if column.type is TEXT]
                 return select(self.query(node.input), texts)
             case plan.Insert():
-                return changes.insert(self.tables[node.table.name], self.query(node.input))
+                return changes.insert(self.tables[node.table.name], self._found(node.input))
             case plan.Update():
-                return changes.update(self.tables[node.table.name], self.query(node.input), moves=node.moves)
+                return changes.update(self.tables[node.table.name], self._found(node.input), moves=node.moves)
             case plan.Delete():
-                return changes.delete(self.query(node.input))
+                return changes.delete(self._found(node.input))
             case plan.CreateTable():
                 return schema_changes.create_table(node)
             case plan.DropTable():
@@ -62,6 +62,10 @@ class Builder:
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
         assert_never(node)
+
+    def _found(self, node: plan.QueryNode) -> Batches:
+        """The rows of a statement that changes what it may read: none of them may come from its own writes."""
+        return self.query(node) if _reads_at_once(node) else operators.gathered(self.query(node))
 
     def query(self, node: plan.QueryNode) -> Batches:
         match node:
@@ -172,8 +176,16 @@ class Builder:
         return grouping.grouped(self.query(node.input), key_of, steps)
 
 
-def _table_name_rows(context: ExecutionContext) -> list[Row]:
-    return [(name,) for name in table_names(context.transaction)]
+def _reads_at_once(node: plan.QueryNode) -> bool:
+    """Whether all that is read is of the moment in which the first row is asked for: one scan sees no later write."""
+    match node:
+        case plan.Filter() | plan.Project() | plan.Limit():
+            return _reads_at_once(node.input)
+        case plan.Scan(access=plan.KeyPoints(keys)):
+            return len(keys) == 1
+        case plan.Scan() | plan.ValueRows():
+            return True
+    return False
 
 
 def select(source: Batches, text_places: list[int], tag: str = "SELECT") -> Execute:

@@ -29,6 +29,21 @@ def computed(source: Batches, compute: RowsFunction) -> Batches:
     return run
 
 
+def gathered(source: Batches) -> Batches:
+    """The same rows, all of them found before the first is given out. Raises `QueryMemoryError`."""
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        with context.memory.holder() as hold:
+            batches: list[list[Row]] = []
+            for batch in source(context):
+                hold(batch)
+                batches.append(batch)
+                yield []
+            yield from batches
+
+    return run
+
+
 def limited(source: Batches, limit_and_offset: Callable[[ExecutionContext], Row]) -> Batches:
     """Raises `InvalidRowCountError` if one of the two is negative."""
 

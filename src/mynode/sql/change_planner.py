@@ -1,0 +1,163 @@
+"""From INSERT, UPDATE and DELETE to plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mynode.base.errors import DuplicateColumnError, SqlSyntaxError
+from mynode.relation.schema import Column, Table
+from mynode.sql import ast, plan
+from mynode.sql.binder import Binder, assignment_mismatch
+from mynode.sql.coercion import coerce
+from mynode.sql.expressions import ColumnValue, Expression
+from mynode.sql.names import TableNames, find_column
+from mynode.sql.parameters import ParameterTypes
+from mynode.sql.query_planner import QueryPlanner
+from mynode.sql.scope import ColumnIds, Scope, Source
+from mynode.sql.stored_expressions import default_of
+from mynode.values.casts import CastLevel
+from mynode.values.types import TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangedRows:
+    """The rows that an UPDATE or DELETE changes, with what it sees beside them."""
+
+    node: plan.QueryNode
+    scan: plan.Scan
+    scope: Scope
+
+
+class ChangePlanner:
+    """Plans one change of rows."""
+
+    __slots__ = ("_ids", "_parameters", "_queries", "_tables")
+
+    def __init__(self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds, queries: QueryPlanner) -> None:
+        self._tables = tables
+        self._parameters = parameters
+        self._ids = ids
+        self._queries = queries
+
+    def change(self, statement: ast.Insert | ast.Update | ast.Delete) -> plan.Insert | plan.Update | plan.Delete:
+        """Raises the `SqlError` of what the statement gets wrong."""
+        self._queries = self._queries.after_with(statement.common_tables)
+        match statement:
+            case ast.Insert():
+                return self._insert(statement)
+            case ast.Update():
+                return self._update(statement)
+            case ast.Delete():
+                return self._delete(statement)
+
+    # --- INSERT -------------------------------------------------------------------------------------------------------
+
+    def _insert(self, statement: ast.Insert) -> plan.Insert:
+        table = self._tables.find(statement.table.table)
+        columns = self._ids.of_table(table, statement.table.alias or table.name)
+        source = statement.source
+        if isinstance(source, ast.DefaultValues):
+            row = tuple(default_of(column, self._ids) for column in table.columns)
+            return plan.Insert(table, plan.ValueRows((row,), columns))
+        targets = _target_columns(table, statement.columns)
+        if isinstance(source, ast.Query):
+            source_plan = self._queries.query(source)
+            _check_width(len(source_plan.columns), targets, statement)
+            given: dict[int, Expression] = {
+                target: self._assigned_column(table.columns[target], ColumnValue(column), source.position)
+                for target, column in zip(targets, source_plan.columns, strict=False)
+            }
+            full = tuple(
+                given[position] if position in given else default_of(column, self._ids)
+                for position, column in enumerate(table.columns)
+            )
+            return plan.Insert(table, plan.Project(source_plan, full, columns))
+        for values in source.rows:
+            _check_width(len(values), targets, statement)
+        binder = Binder(Scope(), self._parameters, self._ids, "VALUES")
+        rows = tuple(self._inserted_row(table, binder, dict(zip(targets, row, strict=False))) for row in source.rows)
+        return plan.Insert(table, plan.ValueRows(rows, columns))
+
+    def _inserted_row(
+        self, table: Table, binder: Binder, given: dict[int, ast.Expression | ast.Default]
+    ) -> tuple[Expression, ...]:
+        return tuple(
+            default_of(column, self._ids)
+            if isinstance(node := given.get(position), ast.Default | None)
+            else binder.assigned(node, column.type, column.name)
+            for position, column in enumerate(table.columns)
+        )
+
+    def _assigned_column(self, column: Column, value: Expression, position: int) -> Expression:
+        coerced = coerce(value, column.type, CastLevel.ASSIGNMENT, self._parameters, position)
+        if coerced is None:
+            raise assignment_mismatch(column.name, column.type, value.type, position)
+        return coerced
+
+    # --- UPDATE and DELETE --------------------------------------------------------------------------------------------
+
+    def _update(self, statement: ast.Update) -> plan.Update:
+        table = self._tables.find(statement.table.table)
+        changed = self._changed_rows(table, statement.table, statement.where)
+        new_values = self._assignments(
+            table, statement.assignments, Binder(changed.scope, self._parameters, self._ids, "UPDATE")
+        )
+        columns = changed.scan.columns
+        values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(columns))
+        made = (*self._ids.of_table(table, statement.table.alias or table.name), columns[-1])
+        key_columns = table.primary_key.columns if table.primary_key else ()
+        moves = any(position in new_values for position in key_columns)
+        return plan.Update(table, plan.Project(changed.node, values, made), moves)
+
+    def _assignments(
+        self, table: Table, assignments: Sequence[ast.Assignment], binder: Binder
+    ) -> dict[int, Expression]:
+        """The new values, by the position of their columns."""
+        values: dict[int, Expression] = {}
+        for assignment in assignments:
+            name, where = assignment.column.name, assignment.column.position
+            target = find_column(table, name, where)
+            if target in values:
+                raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=where)
+            column = table.columns[target]
+            if isinstance(assignment.value, ast.Default):
+                values[target] = default_of(column, self._ids)
+            else:
+                values[target] = binder.assigned(assignment.value, column.type, column.name)
+        return values
+
+    def _delete(self, statement: ast.Delete) -> plan.Delete:
+        table = self._tables.find(statement.table.table)
+        return plan.Delete(table, self._changed_rows(table, statement.table, statement.where).node)
+
+    def _changed_rows(self, table: Table, named: ast.NamedTable, where: ast.Expression | None) -> _ChangedRows:
+        name = named.alias or table.name
+        columns = self._ids.of_table(table, name)
+        scan = plan.Scan(table, columns, key=self._ids.column("(key)", TEXT, nullable=False))
+        scope = Scope((Source(name, columns),))
+        if where is None:
+            return _ChangedRows(scan, scan, scope)
+        condition = Binder(scope, self._parameters, self._ids, "WHERE").condition(where, "WHERE")
+        return _ChangedRows(plan.Filter(scan, condition), scan, scope)
+
+
+def _target_columns(table: Table, names: tuple[ast.Identifier, ...] | None) -> tuple[int, ...]:
+    """The positions of the columns that an INSERT names, in its order."""
+    if names is None:
+        return tuple(range(len(table.columns)))
+    targets: list[int] = []
+    for name in names:
+        target = find_column(table, name.name, name.position)
+        if target in targets:
+            raise DuplicateColumnError(f'column "{name.name}" specified more than once', position=name.position)
+        targets.append(target)
+    return tuple(targets)
+
+
+def _check_width(given: int, targets: Sequence[int], statement: ast.Insert) -> None:
+    """Fewer values than columns are allowed only where no columns are named: the rest gets its default."""
+    if given > len(targets):
+        raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.source.position)
+    if given < len(targets) and statement.columns is not None:
+        raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.source.position)
