@@ -30,7 +30,7 @@ def main() -> None:
     """Run the command line; an error a person can act on is one line without a traceback."""
     try:
         app()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
         sys.exit(_report(error))
 
 
@@ -43,6 +43,7 @@ def _report(error: BaseException) -> int:
             return exit_code(leaf)
     for leaf in leaves:
         if isinstance(leaf, KeyboardInterrupt):
+            _say("mynode: interrupted")
             return EXIT_INTERRUPTED
         if isinstance(leaf, BrokenPipeError):  # the reader of our output has enough, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

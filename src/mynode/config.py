@@ -140,6 +140,8 @@ def load_config(path: Path | None) -> NodeConfig:
     try:
         return _NodeSettings.model_validate(values)
     except ValidationError as error:
+        if path is None and all(problem["type"] == "missing" for problem in error.errors()):
+            raise ConfigError(_nothing_given(error)) from error
         raise ConfigError(_one_line(error, path)) from error
 
 
@@ -150,6 +152,11 @@ def _read_toml(path: Path) -> dict[str, object]:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _nothing_given(error: ValidationError) -> str:
+    keys = ", ".join(f"MYNODE_{problem['loc'][0]}".upper() for problem in error.errors())
+    return f"a node needs --config FILE, or {keys} in the environment; `mynode cluster` starts five nodes without any"
 
 
 def _one_line(error: ValidationError, path: Path | None) -> str:

@@ -279,7 +279,9 @@ class Node:
                     match_index=peer.match_index,
                     lag_entries=max(0, raft.last_index - peer.match_index) if peer.state else 0,
                     state=peer.state,
-                    last_heard_ms=peer.ticks_since_heard * self._timing.tick_ms,
+                    last_heard_ms=None
+                    if peer.ticks_since_heard is None
+                    else peer.ticks_since_heard * self._timing.tick_ms,
                 )
                 for peer in raft.peers
             ),

@@ -76,7 +76,7 @@ class LogStoreActor:
         finally:
             for message in batch + self._inbox.close():
                 if isinstance(message, LogStatusAsk) and not message.reply.is_answered:
-                    message.reply.answer(ShuttingDownError("the node is stopping"))
+                    message.reply.answer(ShuttingDownError.of_node())
 
     async def _next_messages(self) -> list[LogMessage]:
         """What waits; nothing when it is time to try a full disk again."""

@@ -73,7 +73,7 @@ class PeerStatus:
     state: str
     """How the leader sends to it (`probe`, `replicate`, `snapshot`), or empty."""
     last_heard_ms: int | None
-    """Since its last message; None when it has not been heard of."""
+    """Since its last message; a follower knows it of the leader only, None of all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ class RaftActor:
         cause = "no quorum" if leader is None or leader.leader is None else "the cluster is slow"
         return OutcomeUnknownError(
             f"{cause}: the write was not confirmed in time and may still be applied",
-            hint="Send it again with the same session and sequence number: it is applied once at most.",
+            hint="See whether it took effect before you run it again.",
         )
 
     def _announce(self, change: LeaderChange) -> None:
@@ -284,7 +284,7 @@ class RaftActor:
 
     def _refuse_all(self) -> None:
         """The node stops: every ask that is still here gets its one answer."""
-        stopping = ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+        stopping = ShuttingDownError.of_node()
         for handed_over in self._unsent:
             match handed_over:
                 case ApplyEntries(replies=outcomes):
@@ -313,6 +313,6 @@ def _rejection(reason: RejectReason) -> MyNodeError:
         case RejectReason.BUSY:
             return NodeBusyError("the leader has too much uncommitted work", hint="Send the statement again later.")
         case RejectReason.SHUTTING_DOWN:
-            return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+            return ShuttingDownError.of_node()
         case _:
             assert_never(reason)

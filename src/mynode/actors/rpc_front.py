@@ -151,4 +151,4 @@ def _busy(why: str) -> NodeBusyError:
 
 
 def _stopping() -> ShuttingDownError:
-    return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+    return ShuttingDownError.of_node()

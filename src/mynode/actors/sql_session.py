@@ -150,7 +150,7 @@ class SqlSessionActor:
         if self._cancelled_by_client:
             return QueryCanceledError("canceling statement due to user request")
         if self._stopping:
-            return ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+            return ShuttingDownError.of_node()
         waited = f"within {request.timeout_ms / 1000:g} s"
         if isinstance(self._current, OpenFreshView):
             return NoQuorumError(

@@ -93,8 +93,8 @@ class StateMachineActor:
                 case OpenViews(at_least, views):
                     self._waiting.extend((at_least, view) for view in views)
                 case MachineStatusAsk(reply):
-                    reply.answer(ShuttingDownError("the node is stopping"))
+                    reply.answer(ShuttingDownError.of_node())
         for _, view in self._waiting:
-            view.answer(ShuttingDownError("the node is stopping"))
+            view.answer(ShuttingDownError.of_node())
         for outcome in self._proposers.values():
             outcome.answer(OutcomeUnknownError("the node stopped before it applied the statement"))

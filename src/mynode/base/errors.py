@@ -145,6 +145,11 @@ class ShuttingDownError(MyNodeError):
     retryable = True
     deterministic = False
 
+    @classmethod
+    def of_node(cls) -> ShuttingDownError:
+        """What every part of a node that stops answers."""
+        return cls("the node is stopping", hint="Another node can serve the request.")
+
 
 class NodeBusyError(MyNodeError):
     """A bound of the node (sessions, queue) is reached; nothing was executed."""

@@ -165,7 +165,10 @@ class RaftCore:
         if self._leadership is not None:
             peers = self._leadership.peer_progress()
         else:
-            peers = tuple(PeerProgress(peer, 0, 0, "", 0) for peer in state.peers)
+            silent = self._election.ticks_since_leader
+            peers = tuple(
+                PeerProgress(peer, 0, 0, "", silent if peer == state.leader else None) for peer in state.peers
+            )
         return RaftStatus(
             node_id=state.node_id,
             term=state.term,

@@ -195,13 +195,14 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class PeerProgress:
-    """What the leader knows of one peer; zeros on other roles."""
+    """What the leader knows of one peer; on other roles only when the leader was heard last."""
 
     peer: NodeId
     match_index: LogIndex
     next_index: LogIndex
     state: str
-    ticks_since_heard: int
+    ticks_since_heard: int | None
+    """None: not a leader's or the leader's word to know."""
 
 
 @dataclass(frozen=True, slots=True)

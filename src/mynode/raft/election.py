@@ -48,6 +48,11 @@ class Election:
         self._deadline = self._state.now + self._timeout
 
     @property
+    def ticks_since_leader(self) -> int:
+        """How long the leader of this term, if one is known, has been silent."""
+        return self._state.now - self._leader_heard_at
+
+    @property
     def timed_out(self) -> bool:
         """Whether to campaign, for one who may; not while a snapshot replaces the log or the disk is stuck."""
         state = self._state
@@ -112,7 +117,7 @@ class Election:
         state = self._state
         if request.transfer or state.leader is None:
             return False
-        return state.role is Role.LEADER or state.now - self._leader_heard_at < state.config.election_ticks
+        return state.role is Role.LEADER or self.ticks_since_leader < state.config.election_ticks
 
     def consider(self, candidate: NodeId, request: VoteRequest) -> None:
         """Answer a request of this term, or a pre-vote for a later one. A vote leaves once it is durable."""

@@ -98,7 +98,7 @@ async def _collect(connection: ClientConnection) -> Encoded:
                     version=reply.version,
                 )
                 return Encoded(head.SerializeToString() + rows)
-    raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+    raise ShuttingDownError.of_node()
 
 
 _ROWS_FIELD: Final = 2

@@ -54,7 +54,7 @@ class SqlService:
     @contextmanager
     def _counted(self) -> Iterator[None]:
         if self._stopping:
-            raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+            raise ShuttingDownError.of_node()
         self._open += 1
         try:
             yield

@@ -60,7 +60,7 @@ class SessionCall:
             if writer.done():
                 writer.result()
             if not client_ended or self._unanswered:
-                raise ShuttingDownError("the node is stopping", hint="Another node can serve the request.")
+                raise ShuttingDownError.of_node()
         finally:
             self._connection.close()
             reader.cancel()

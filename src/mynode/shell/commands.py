@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mynode.base.errors import ConfigError
+from mynode.base.errors import ConfigError, UndefinedTableError
 from mynode.cluster.report import status_table
 from mynode.shell.catalog import describe_table, list_tables
 
 if TYPE_CHECKING:
     from mynode.shell.shell import Shell
+
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".;]+)'
+_TABLE = re.compile(rf"{_NAME}(?:\.{_NAME})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,16 @@ async def run_command(shell: Shell, line: str) -> None:
 
 
 async def _describe(shell: Shell, table: str) -> None:
-    result = await (describe_table(shell.session, table) if table else list_tables(shell.session))
-    shell.printer.result(result)
+    if not table:
+        await shell.printer.result(await list_tables(shell.session))
+        return
+    if not _TABLE.fullmatch(table):
+        raise ConfigError(f'"{table}" is not the name of one table', hint=r"write \d TABLE")
+    try:
+        await shell.printer.result(await describe_table(shell.session, table))
+    except UndefinedTableError as error:
+        error.hint = error.hint or r"\d lists the tables."
+        raise
 
 
 async def _status(shell: Shell, _: str) -> None:

@@ -16,6 +16,8 @@ import trio
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.buffer import Buffer, CompletionState
+from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -27,6 +29,7 @@ from mynode.base.errors import MyNodeError
 from mynode.session.api import TransactionStatus
 from mynode.shell.catalog import Names, load_names
 from mynode.shell.completion import SqlCompleter
+from mynode.shell.script import ScriptCutter, ends_with_command
 from mynode.shell.shell import Shell
 from mynode.sql.tokens import is_complete
 
@@ -50,15 +53,27 @@ async def run_interactive(shell: Shell) -> None:
     prompt = Prompt()
     async with trio.open_nursery() as nursery:
         await nursery.start(_cancel_on_interrupt, shell)
+        unfinished = ""
         while not shell.is_done:
             prompt.forget_old_names(shell.last_tag)
             nursery.start_soon(prompt.refresh_names, shell)
-            text = await trio.to_thread.run_sync(prompt.read, shell.session.transaction_status)
+            text = await trio.to_thread.run_sync(prompt.read, shell.session.transaction_status, unfinished)
             if text is None:
                 break
-            if text.strip():
-                await shell.run(text)
+            unfinished = await _run_input(shell, text)
         nursery.cancel_scope.cancel()
+
+
+async def _run_input(shell: Shell, text: str) -> str:
+    """Run what was typed, commands amid a statement before it; what the next prompt begins with."""
+    cutter = ScriptCutter()
+    for piece in cutter.feed(f"{text}\n"):
+        await shell.run(piece)
+    if ends_with_command(text):
+        return cutter.unfinished.lstrip()
+    for piece in cutter.rest():
+        await shell.run(piece)
+    return ""
 
 
 async def _cancel_on_interrupt(shell: Shell, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -87,10 +102,13 @@ class Prompt:
             key_bindings=_key_bindings(),
         )
 
-    def read(self, status: TransactionStatus = TransactionStatus.IDLE) -> str | None:
-        """The next complete input; None at its end (Ctrl-D); empty when Ctrl-C cleared it."""
+    def read(self, status: TransactionStatus = TransactionStatus.IDLE, unfinished: str = "") -> str | None:
+        """The next complete input; None at its end (Ctrl-D); empty when Ctrl-C cleared it.
+
+        `unfinished` stands at the prompt already, to be edited.
+        """
         try:
-            return self._session.prompt(_PROMPTS[status])
+            return self._session.prompt(_PROMPTS[status], default=unfinished)
         except KeyboardInterrupt:
             return ""
         except EOFError:
@@ -120,13 +138,37 @@ def _key_bindings() -> KeyBindings:
     @Condition
     def is_ready() -> bool:
         text = get_app().current_buffer.text
-        return text.lstrip().startswith("\\") or is_complete(text)
+        return ends_with_command(text) or is_complete(text)
 
     @bindings.add("enter", filter=is_ready)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
+    @bindings.add("tab")
+    def _(event: KeyPressEvent) -> None:
+        complete(event.current_buffer)
+
     return bindings
+
+
+def complete(buffer: Buffer) -> None:
+    """The key Tab: complete the word; with several ways to go on, what they share, then one after the other.
+
+    It does not wait for the menu that opens while typing, which may be on its way still.
+    """
+    state = buffer.complete_state
+    if state is not None and state.current_completion is not None:
+        buffer.go_to_completion(((state.complete_index or 0) + 1) % len(state.completions))
+        return
+    completions = list(buffer.completer.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+    shared = get_common_complete_suffix(buffer.document, completions)
+    if len(completions) == 1:
+        buffer.apply_completion(completions[0])
+    elif shared:
+        buffer.insert_text(shared)
+    elif completions:
+        buffer.complete_state = CompletionState(buffer.document, completions)
+        buffer.go_to_completion(0)
 
 
 def _history() -> History:

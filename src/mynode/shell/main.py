@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from dataclasses import dataclass
 
 import trio
 
 from mynode.base.errors import ConfigError
-from mynode.base.exit_codes import EXIT_DONE, exit_code
+from mynode.base.exit_codes import EXIT_DONE, EXIT_INTERRUPTED, exit_code
 from mynode.observability.logging import log_warnings_only
 from mynode.shell.formats import Format
 from mynode.shell.printer import Printer
@@ -61,5 +62,27 @@ async def _run(options: ShellOptions, script: io.FileIO | io.BytesIO | None) -> 
             await run_interactive(shell)
             return EXIT_DONE
         keeps_going = options.keeps_going and options.command is None
-        await run_script(shell, TextReader(script).read, keeps_going=keeps_going)
+        if await is_interrupted(shell, TextReader(script), keeps_going=keeps_going):
+            return EXIT_INTERRUPTED
         return EXIT_DONE if shell.failure is None else exit_code(shell.failure)
+
+
+async def is_interrupted(shell: Shell, script: TextReader, *, keeps_going: bool) -> bool:
+    """Run the script; whether SIGINT ended it, which stops the statement that runs."""
+    interrupts = 0
+
+    async def stop_on_interrupt(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        nonlocal interrupts
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                interrupts += 1
+                shell.is_done = True
+                if not shell.cancel():
+                    raise KeyboardInterrupt
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(stop_on_interrupt)
+        await run_script(shell, script.read, keeps_going=keeps_going)
+        nursery.cancel_scope.cancel()
+    return interrupts > 0

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TextIO
 
+import trio
 from rich.table import Table
 from rich.text import Text
 
 from mynode.base.errors import MyNodeError
 from mynode.client.result import Result
 from mynode.shell.formats import Format, csv_lines, json_lines, markdown_lines
-from mynode.shell.tables import make_console, print_records, print_table
+from mynode.shell.tables import ROWS_PER_PART, make_console, record_parts, table_parts
 from mynode.shell.values import visible
 from mynode.sql.caret import caret
 
-_LINES: dict[Format, Callable[[Result], Iterable[str]]] = {
+_LINES: dict[Format, Callable[[Result], Iterator[str]]] = {
     "csv": csv_lines,
     "json": json_lines,
     "markdown": markdown_lines,
@@ -37,17 +39,23 @@ class Printer:
         self._console = make_console(output)
         self._errors = make_console(errors)
 
-    def result(self, result: Result) -> None:
-        if self.format != "table":
-            if result.columns:
-                self._output.writelines(f"{line}\n" for line in _LINES[self.format](result))
-        elif not result.columns:
-            self.note(result.tag)
-        elif self.is_expanded:
-            print_records(self._console, result)
-        else:
-            print_table(self._console, result)
+    async def result(self, result: Result) -> None:
+        """Show the result in parts; between two of them it can be cancelled."""
+        if not result.columns:
+            if self.format == "table":
+                self.note(result.tag)
+            return
+        for part in self._parts(result):
+            self._output.write(part)
+            await trio.lowlevel.checkpoint()
         self._output.flush()
+
+    def _parts(self, result: Result) -> Iterator[str]:
+        if self.format == "table":
+            return (record_parts if self.is_expanded else table_parts)(self._console, result)
+        lines = _LINES[self.format](result)
+        slices = iter(lambda: list(islice(lines, ROWS_PER_PART)), [])
+        return ("\n".join(part) + "\n" for part in slices)
 
     def error(self, error: MyNodeError, sql: str = "") -> None:
         """Show the error as psql does, with the place in `sql` where it has one."""

@@ -52,24 +52,41 @@ class TextReader:
         return text
 
 
+def ends_with_command(text: str) -> bool:
+    """Whether the last line of `text` is a backslash command, and not a part of a quoted text or a comment."""
+    before, _, last = text.rpartition("\n")
+    return last.lstrip().startswith("\\") and is_complete(f"{before};")
+
+
 class ScriptCutter:
-    """Cuts a text where a statement ends with its line, so that a long script runs as it is read."""
+    """Cuts a text where a statement ends with its line, so that a long script runs as it is read.
+
+    A backslash command has a line of its own. Amid the lines of a statement it runs first, and the statement goes on.
+
+    Attributes:
+        unfinished: the lines of the statement that goes on.
+    """
 
     def __init__(self) -> None:
+        self.unfinished = ""
         self._line = ""
-        self._piece = ""
 
     def feed(self, text: str) -> Iterator[str]:
         """Take more text; the commands and groups of whole statements that it completes."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            is_command = not self._piece.strip() and line.lstrip().startswith("\\")
-            self._piece += line + "\n"
-            if is_command or (";" in line and is_complete(self._piece)):
-                yield self._piece
-                self._piece = ""
+            if ends_with_command(self.unfinished + line):
+                yield line + "\n"
+                continue
+            self.unfinished += line + "\n"
+            if ";" in line and is_complete(self.unfinished):
+                yield self.unfinished
+                self.unfinished = ""
 
     def rest(self) -> Iterator[str]:
         """What stands after the last whole statement, if that is more than space."""
-        if (rest := self._piece + self._line).strip():
+        if ends_with_command(self.unfinished + self._line):
+            yield self._line
+            self._line = ""
+        if (rest := self.unfinished + self._line).strip():
             yield rest

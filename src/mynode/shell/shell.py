@@ -22,7 +22,7 @@ class Shell:
     """One SQL session and how it is shown.
 
     Attributes:
-        is_done: `\\q` was read.
+        is_done: nothing more is run: `\\q` was read, or the script interrupted.
         shows_timing: say after each statement how long it took.
         failure: the last error shown, or None.
         last_tag: the last statement's command tag.
@@ -40,15 +40,19 @@ class Shell:
         self._is_cancelling = False
         self._has_contact = False
 
-    def cancel(self) -> None:
-        """Have the statement that runs stopped, if one does; asked again, wait no longer for what its node says."""
+    def cancel(self) -> bool:
+        """Have the statement that runs stopped; asked again, wait no longer for what its node says.
+
+        Returns False if none runs and none is being shown.
+        """
         if self._running is None:
-            return
+            return False
         if not self._is_cancelling and self.session.cancel():
             self._is_cancelling = True
             self._running.deadline = trio.current_time() + CANCEL_TIMEOUT_S
         else:
             self._running.cancel()
+        return True
 
     async def run(self, text: str, *, keeps_going: bool = False) -> bool:
         """Run a command, or the statements in `text`; whether all went well. The first failure ends it, unless told."""
@@ -57,7 +61,7 @@ class Shell:
         went_well = True
         for sql in split_statements(text):
             went_well &= await self._guarded(sql, command=False)
-            if not went_well and not keeps_going:
+            if self.is_done or not (went_well or keeps_going):
                 break
         return went_well
 
@@ -73,7 +77,7 @@ class Shell:
                 else:
                     result = await self._execute(text)
                     self.last_tag = result.tag
-                    self.printer.result(result)
+                    await self.printer.result(result)
             except MyNodeError as error:
                 return self._failed(error, "" if command else text)
             finally:

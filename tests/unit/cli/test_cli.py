@@ -100,3 +100,11 @@ def test_errors_inside_groups_are_found_and_our_own_mistakes_keep_their_tracebac
     code, _, err = mynode()
     assert code == 1
     assert "Traceback" in err
+
+
+def test_an_interrupt_is_one_line(mynode: Mynode, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise BaseExceptionGroup("of a nursery", [KeyboardInterrupt()])
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert mynode("sql") == (130, "", "mynode: interrupted\n")

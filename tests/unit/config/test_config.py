@@ -97,3 +97,9 @@ def test_what_is_no_address(text: str) -> None:
 @pytest.mark.parametrize("text", ["localhost:9601", "10.0.0.1:1", "[::1]:65535"])
 def test_addresses_print_as_they_are_written(text: str) -> None:
     assert str(Address.parse(text)) == text
+
+
+def test_nothing_given_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYNODE_NODE_ID", "1")
+    with pytest.raises(ConfigError, match="needs --config FILE, or MYNODE_CLUSTER_ID, MYNODE_LISTEN, MYNODE_DATA_DIR"):
+        load_config(None)

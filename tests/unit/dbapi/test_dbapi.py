@@ -160,6 +160,7 @@ def test_parameters_are_a_sequence(connection: Connection, parameters: Any) -> N
     [
         ("23505", dbapi.IntegrityError),
         ("22012", dbapi.DataError),
+        ("07001", dbapi.ProgrammingError),
         ("42P01", dbapi.ProgrammingError),
         ("57014", dbapi.OperationalError),
         ("0A000", dbapi.NotSupportedError),

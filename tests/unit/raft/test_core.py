@@ -156,6 +156,11 @@ def test_a_heartbeat_that_waited_counts_before_the_ticks_that_passed() -> None:
     follower = follower_of_2()
     effects = follower.step([*[Tick()] * TICKS, Receive(2, Heartbeat(term=5, commit=0, round=2))])
     assert follower.status().leader == 2
+    before = {peer.peer: peer.ticks_since_heard for peer in follower.status().peers}
+    follower.step([Tick()] * 3)
+    silent = {peer.peer: peer.ticks_since_heard for peer in follower.status().peers}
+    assert before[2] is not None
+    assert silent == {2: before[2] + 3, 3: None}, "of the others a follower knows nothing"
     assert effects.leader_change is None
 
 

@@ -14,7 +14,7 @@ from mynode.client.result import Result
 from mynode.session.api import ColumnInfo, Row, Value
 from mynode.shell.formats import Format, csv_lines, json_lines, markdown_lines
 from mynode.shell.printer import Printer, error_text
-from mynode.shell.tables import print_records, print_table
+from mynode.shell.tables import plain_table, record_parts, table_parts
 from mynode.shell.values import value_text, visible
 
 
@@ -85,9 +85,7 @@ def test_markdown() -> None:
 
 def drawn(show: Result, *, expanded: bool = False) -> str:
     console = Console(file=io.StringIO(), width=10_000, markup=False)
-    (print_records if expanded else print_table)(console, show)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return "".join((record_parts if expanded else table_parts)(console, show))
 
 
 def test_table() -> None:
@@ -124,10 +122,31 @@ def test_errors_point_at_their_place() -> None:
 
 
 @pytest.mark.parametrize("output_format", ["csv", "json", "markdown"])
-def test_formats_for_programs_show_results_only(output_format: Format) -> None:
+async def test_formats_for_programs_show_results_only(output_format: Format) -> None:
     output, errors = io.StringIO(), io.StringIO()
     printer = Printer(output, errors, output_format=output_format)
-    printer.result(Result((), [], "INSERT 0 1", 1, 1))
+    await printer.result(Result((), [], "INSERT 0 1", 1, 1))
     assert output.getvalue() == ""
     printer.error(UndefinedTableError("no"))
     assert (output.getvalue(), errors.getvalue()) == ("", "ERROR:  no (SQLSTATE 42P01)\n")
+
+
+def test_a_narrow_terminal_folds_what_is_wide() -> None:
+    console = Console(file=io.StringIO(), width=19, force_terminal=True, color_system=None)
+    shown = result("id INTEGER, word TEXT", (1, "日本語日本語"), (22, "a\nb"))
+    assert "".join(table_parts(console, shown)) == (
+        "╭────┬────────────╮\n"
+        "│ id │ word       │\n"
+        "├────┼────────────┤\n"
+        "│  1 │ 日本語日本 │\n"
+        "│    │ 語         │\n"
+        "│ 22 │ a          │\n"
+        "│    │ b          │\n"
+        "╰────┴────────────╯\n"
+        "(2 rows)\n"
+    )
+
+
+def test_columns_of_numbers_stand_to_the_right_though_a_cell_is_empty() -> None:
+    table = plain_table(("node", "lag"), [("a", "7"), ("b", "")])
+    assert [column.justify for column in table.columns] == ["left", "right"]

@@ -19,6 +19,7 @@ from prompt_toolkit.output import DummyOutput
 from mynode.base.errors import ConnectionFailedError
 from mynode.client.client import open_client
 from mynode.client.options import ClientOptions
+from mynode.shell.catalog import Names
 from mynode.shell.interactive import Prompt, run_interactive
 from mynode.shell.printer import Printer
 from mynode.shell.shell import Shell
@@ -118,3 +119,29 @@ async def test_nobody_there_is_said_at_once(keyboard: PipeInput) -> None:
     cluster.nodes[0].stop()
     with pytest.raises(ConnectionFailedError, match="no node answers at node1:9601"):
         await talk(cluster)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ("SELE\t ;\r", "SELECT ;"),
+        ("selec\t;\r", "select;"),
+        ("SELECT acc\t;\r", "SELECT account_;"),
+        ("SELECT account\t\t;\r", "SELECT account_name;"),
+        ("SELECT account\t\t\t;\r", "SELECT account_type;"),
+        ("SELECT account\t\t\t\t;\r", "SELECT account_name;"),
+    ],
+)
+def test_tab_completes_however_quickly_it_comes(keyboard: PipeInput, keys: str, text: str) -> None:
+    prompt = Prompt()
+    prompt._names = Names({"t": ("account_name", "account_type")})
+    keyboard.send_text(keys)
+    assert prompt.read() == text
+
+
+async def test_a_command_amid_a_statement_runs_and_the_statement_goes_on(keyboard: PipeInput) -> None:
+    cluster = FakeCluster(1)
+    keyboard.send_text("INSERT 1\r\\timing\r;\r\\q\r")
+    shown = await talk(cluster)
+    assert cluster.applied == ["INSERT 1"]
+    assert "Timing is on." in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from random import Random
 
@@ -11,9 +12,10 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from mynode.base.errors import ConnectionFailedError, OutcomeUnknownError
+from mynode.base.errors import ConnectionFailedError, OutcomeUnknownError, QueryCanceledError
 from mynode.client.client import open_client
 from mynode.client.options import ClientOptions
+from mynode.shell.main import is_interrupted
 from mynode.shell.printer import Printer
 from mynode.shell.script import ScriptCutter, TextReader, run_script
 from mynode.shell.shell import Shell
@@ -158,3 +160,50 @@ def test_pieces_end_where_statements_end() -> None:
     text = "a 'x;\n' b;\n\\d t\n/* ; */ c; d;\n$$;\n$$; e"
     assert list(cutter.feed(text)) == ["a 'x;\n' b;\n", "\\d t\n", "/* ; */ c; d;\n"]
     assert list(cutter.rest()) == ["$$;\n$$; e"]
+
+
+def test_a_command_amid_a_statement_comes_first() -> None:
+    cutter = ScriptCutter()
+    assert list(cutter.feed("a\n\\x\n'\n\\no\n' b;\nc\n")) == ["\\x\n", "a\n'\n\\no\n' b;\n"]
+    assert list(cutter.feed("\\d")) == []
+    assert list(cutter.rest()) == ["\\d", "c\n"]
+
+
+async def test_describe_takes_one_table(run: Run) -> None:
+    await run.script("\\d b c\n")
+    assert '"b c" is not the name of one table' in run.errors.getvalue()
+
+
+async def test_an_interrupt_while_a_table_is_drawn_stops_the_drawing(run: Run) -> None:
+    async with open_client(run.cluster.nodes, ClientOptions(), random=Random(1)) as client:
+        shell = Shell(client, Printer(run.output, run.errors, output_format="table"))
+
+        async def interrupt() -> None:
+            while not run.output.getvalue():
+                await trio.lowlevel.checkpoint()
+            assert shell.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupt)
+            await shell.run("SELECT 100000;")
+    assert isinstance(shell.failure, QueryCanceledError)
+    assert "(100000 rows)" not in run.output.getvalue()
+
+
+async def test_an_interrupt_ends_a_script_with_its_statement(run: Run, autojump_clock: MockClock) -> None:
+    run.cluster.nodes[0].faults.append(10)
+    async with open_client(run.cluster.nodes, ClientOptions(), random=Random(1)) as client:
+        shell = Shell(client, Printer(run.output, run.errors, output_format="table"))
+
+        async def interrupt() -> None:
+            while not run.cluster.nodes[0].requests:
+                await trio.lowlevel.checkpoint()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupt)
+            script = TextReader(io.BytesIO(b"INSERT 1; INSERT 2;\nINSERT 3;"))
+            assert await is_interrupted(shell, script, keeps_going=True)
+    assert [request.sql for request in run.cluster.nodes[0].requests] == ["INSERT 1"]
+    assert run.cluster.nodes[0].cancels
+    assert run.errors.getvalue().count("\n") == 1

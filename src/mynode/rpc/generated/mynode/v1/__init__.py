@@ -254,7 +254,7 @@ class PeerStatus(betterproto2.Message):
 
     last_heard_ms: "int | None" = betterproto2.field(6, betterproto2.TYPE_UINT64, optional=True)
     """
-    Milliseconds since its last message; absent when it has not been heard of.
+    Milliseconds since its last message; a follower knows it of the leader only, absent of all others.
     """
 
 
