@@ -149,6 +149,17 @@ def status(
     raise typer.Exit(show_status(_joined(addresses), as_json=output_format == "json"))
 
 
+@app.command("transfer-leader")
+def transfer_leader(
+    node: Annotated[int, typer.Argument(help="The number of the node that shall lead.")],
+    addresses: _Addresses = None,
+) -> None:
+    """Hand leadership over to another node."""
+    from mynode.cluster.operations import transfer_leader as transfer
+
+    raise typer.Exit(transfer(_joined(addresses), node))
+
+
 @app.command()
 def bench(
     workload: Annotated[

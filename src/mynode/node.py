@@ -41,6 +41,7 @@ from mynode.actors.protocol import (
     RaftMessage,
     RaftStatusAsk,
     StateMessage,
+    TransferAsk,
 )
 from mynode.actors.raft import RaftActor
 from mynode.actors.rpc_front import RpcFrontActor
@@ -48,7 +49,7 @@ from mynode.actors.sql_session import ProposalIds, SqlSessionActor
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
 from mynode.base.disk import Disk
-from mynode.base.errors import CorruptionError, ShuttingDownError
+from mynode.base.errors import CorruptionError, MyNodeError, NoQuorumError, ShuttingDownError
 from mynode.base.ids import NodeId, SessionId
 from mynode.base.limits import (
     ELECTION_TICKS,
@@ -62,7 +63,7 @@ from mynode.base.limits import (
 from mynode.config import NodeConfig
 from mynode.machine.machine import Machine, MachineStatus
 from mynode.raft.core import RaftConfig, RaftCore, Restored
-from mynode.raft.effects import RaftStatus
+from mynode.raft.effects import RaftStatus, Role
 from mynode.raft.messages import Message
 from mynode.rpc.bridge import open_bridge
 from mynode.rpc.peer import GrpcPeerTransport
@@ -77,8 +78,14 @@ from mynode.storage.raft_log import RaftLog
 
 log = structlog.get_logger(__name__)
 
+HAND_OVER_TIMEOUT_S: Final = 1.5
+"""How long a stopping leader waits for another one."""
+DRAIN_TIMEOUT_S: Final = 5.0
+"""How long a stopping node lets open transactions and running statements go on."""
 STOP_TIMEOUT_S: Final = 3.0
-"""How long a stopping node lets its running statements come to their final reply."""
+"""How long it then lets its running statements come to their final reply."""
+TRANSFER_TIMEOUT_S: Final = 5.0
+"""How long an operator waits for the leader after a transfer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +249,38 @@ class Node:
         if len(self._raft_inbox) < PEER_INBOX_MESSAGES:
             self._raft_inbox.post(FromPeer(sender, messages))
 
+    async def transfer_leadership(self, to: NodeId | None) -> NodeId:
+        """See `ClusterPort.transfer_leadership`."""
+        reply: Reply[NodeId] = Reply()
+        if not self._raft_inbox.post(TransferAsk(to, reply), leave=RAFT_RESERVED):
+            raise ShuttingDownError("the node is stopping, or too busy to hand leadership over")
+        with trio.move_on_after(TRANSFER_TIMEOUT_S):
+            return await reply.wait()
+        raise NoQuorumError("leadership was handed over, and no new leader was heard of in time")
+
+    async def stop(self) -> None:
+        """Bring the node's work to an end that fails no request; `run` goes on. Bounded.
+
+        A leader hands over first, so that nobody has to wait for an election. Then sessions without a transaction are
+        sent to other nodes, and open transactions get a while to end by themselves. What is left ends, each statement
+        with its final reply.
+        """
+        await self._hand_over()
+        with trio.move_on_after(DRAIN_TIMEOUT_S):
+            await self.front.drain()
+        with trio.move_on_after(STOP_TIMEOUT_S):
+            await self.front.stop()
+
+    async def _hand_over(self) -> None:
+        change = self.raft.leader.value
+        if change is None or change.role is not Role.LEADER:
+            return
+        with trio.move_on_after(HAND_OVER_TIMEOUT_S):
+            try:
+                log.info("leadership handed over", to=await self.transfer_leadership(None))
+            except MyNodeError as error:
+                log.info("leadership not handed over", reason=error.message)
+
     async def status(self) -> NodeStatus:
         """What this node knows of itself and its peers; raises `ShuttingDownError`."""
         raft_reply: Reply[RaftStatus] = Reply()
@@ -304,10 +343,9 @@ def open_files(directory: Path, identity: NodeIdentity) -> Iterator[NodeFiles]:
 
 
 async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:
-    """Run the node and its front door; when cancelled, stop both in the order that leaves no request without answer.
+    """Run the node and its front door; when cancelled, stop the node (`Node.stop`), then the door and the actors.
 
-    First the sessions end, each statement with its final reply; then the door and the actors go. All of it is shielded
-    from the cancellation that starts it, and bounded by `STOP_TIMEOUT_S`.
+    All of it is shielded from the cancellation that starts it, and bounded.
     """
     stop = trio.Event()
     async with trio.open_nursery() as watcher:
@@ -317,8 +355,7 @@ async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[
                 nursery.start_soon(node.run)
                 nursery.start_soon(serve_clients)
                 await stop.wait()
-                with trio.move_on_after(STOP_TIMEOUT_S):
-                    await node.front.stop()
+                await node.stop()
                 nursery.cancel_scope.cancel()
         watcher.cancel_scope.cancel()
 

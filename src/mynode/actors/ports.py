@@ -100,10 +100,20 @@ class NodeStatus:
 
 
 class ClusterPort(Protocol):
-    """Where operators look in."""
+    """Where operators come in."""
 
     async def status(self) -> NodeStatus:
         """Ask the actors; raises `ShuttingDownError`."""
+
+    async def transfer_leadership(self, to: NodeId | None) -> NodeId:
+        """Hand leadership over, to the voter that holds most if None; returns who leads then.
+
+        Raises:
+            NotLeaderError: this node does not lead.
+            OperationRefusedError: `to` cannot take over; this node leads on.
+            NoQuorumError: it was handed over, and no new leader was heard of in time.
+            ShuttingDownError: the node is stopping, or too busy.
+        """
 
 
 # --- other nodes -----------------------------------------------------------------------------------------------------

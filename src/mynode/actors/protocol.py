@@ -119,6 +119,14 @@ class RaftStatusAsk:
     reply: Reply[RaftStatus]
 
 
+@dataclass(frozen=True, slots=True)
+class TransferAsk:
+    """An operator, or the stop of this node, wants `to` (None: whoever holds most) to lead; answered with who leads."""
+
+    to: NodeId | None
+    reply: Reply[NodeId]
+
+
 RaftMessage: TypeAlias = (
     ProposeAsk
     | AbandonProposal
@@ -130,6 +138,7 @@ RaftMessage: TypeAlias = (
     | Applied
     | TickNow
     | RaftStatusAsk
+    | TransferAsk
 )
 
 

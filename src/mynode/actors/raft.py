@@ -10,6 +10,7 @@ import trio
 from trio_util import AsyncValue
 
 from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.operators import OperatorAsks
 from mynode.actors.protocol import (
     RAFT_RESERVED,
     AbandonProposal,
@@ -29,6 +30,7 @@ from mynode.actors.protocol import (
     ReadAsk,
     StateMessage,
     TickNow,
+    TransferAsk,
 )
 from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
@@ -87,6 +89,7 @@ class RaftActor:
         self._leaderless_ticks = 0
         self._aged: set[ProposalId | int] = set()
         self._unsent: list[ApplyEntries | OpenViews] = []
+        self._operators = OperatorAsks(core.status().node_id)
         self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
 
     async def run(self) -> None:
@@ -148,6 +151,8 @@ class RaftActor:
                         abandoned.append(id_)
                 case RaftStatusAsk(reply):
                     reply.answer(self._core.status())
+                case TransferAsk():
+                    steps.append(self._operators.transfer(message))
                 case _:
                     assert_never(message)
         if self._delivery_paused is not (self._unapplied_halves >= 2):
@@ -206,6 +211,7 @@ class RaftActor:
             self._reject(rejected)
         if effects.leader_change is not None:
             self._announce(effects.leader_change)
+        self._operators.carry_out(effects)
 
     def _hand_to_log_store(self) -> None:
         """What log_store has no room for is offered again at the next wake, at the next tick if not before."""
@@ -298,8 +304,9 @@ class RaftActor:
         for readers in self._readers.values():
             for reader in readers:
                 reader.answer(stopping)
+        self._operators.refuse_all(stopping)
         for message in self._inbox.close():
-            if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk):
+            if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk | TransferAsk):
                 message.reply.answer(stopping)
 
 

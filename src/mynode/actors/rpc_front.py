@@ -48,6 +48,7 @@ class RpcFrontActor:
         self._sessions: dict[Connection, dict[SessionId, _OpenSession]] = {}
         self._running = 0
         self._idle = trio.Event()
+        self._draining = False
         self._stopping = False
 
     @property
@@ -60,7 +61,7 @@ class RpcFrontActor:
         Raises:
             ShuttingDownError: the node is stopping.
         """
-        if self._stopping:
+        if self._draining or self._stopping:
             raise _stopping()
         return FrontConnection(self._inbox, self._closed)
 
@@ -78,6 +79,17 @@ class RpcFrontActor:
                             assert_never(message)
                 self._disconnect_gone()
 
+    async def drain(self) -> None:
+        """Take no new work: every session ends once no statement of it runs and no transaction is open.
+
+        Statements that come meanwhile are refused, and go to another node. Returns when no session is left.
+        """
+        self._draining = True
+        for sessions in self._sessions.values():
+            for session in sessions.values():
+                session.actor.drain()
+        await self._all_ended()
+
     async def stop(self) -> None:
         """Refuse new requests, end what runs, and return when each statement has had its final reply queued."""
         self._stopping = True
@@ -85,11 +97,14 @@ class RpcFrontActor:
             for session in sessions.values():
                 for request in session.actor.stop():
                     connection.refuse(request, _stopping())
+        await self._all_ended()
+        for connection in self._sessions:
+            connection.shut()
+
+    async def _all_ended(self) -> None:
         while self._running:
             self._idle = trio.Event()
             await self._idle.wait()
-        for connection in self._sessions:
-            connection.shut()
 
     # --- routing -----------------------------------------------------------------------------------------------------
 
@@ -97,7 +112,8 @@ class RpcFrontActor:
         session = self._sessions.get(connection, {}).get(request.session_id)
         match request:
             case StatementRequest():
-                if self._stopping:
+                is_leaving = self._draining and (session is None or not session.actor.is_in_transaction)
+                if self._stopping or is_leaving:
                     connection.refuse(request, _stopping())
                     return
                 if session is None:

@@ -32,7 +32,7 @@ from mynode.base.ids import ProposalId
 from mynode.machine.commands import encode_command
 from mynode.machine.outcomes import Conflicted, Outcome
 from mynode.mvcc.view import ReadView
-from mynode.session.api import ErrorInfo, StatementReply, StatementRequest
+from mynode.session.api import ErrorInfo, StatementReply, StatementRequest, TransactionStatus
 from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
 from mynode.session.session import Session
 from mynode.session.steps import Steps
@@ -84,6 +84,7 @@ class SqlSessionActor:
         self._random = random
         self._idle_timeout_s = idle_timeout_s
         self._cancelled_by_client = False
+        self._draining = False
         self._stopping = False
         self._running: int | None = None
         self._scope = trio.CancelScope()
@@ -96,6 +97,25 @@ class SqlSessionActor:
         if self._running == sequence:
             self._cancelled_by_client = True
             self._scope.cancel()
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether an explicit transaction is open, failed or not."""
+        return self._session.transaction_status is not TransactionStatus.IDLE
+
+    def drain(self) -> None:
+        """End as soon as no statement runs and no transaction is open; what waits then is refused."""
+        self._draining = True
+        if self._is_drained:
+            self._refuse_waiting()
+
+    @property
+    def _is_drained(self) -> bool:
+        return self._draining and self._running is None and not self.is_in_transaction
+
+    def _refuse_waiting(self) -> None:
+        for request in self._inbox.close():
+            self._connection.refuse(request, ShuttingDownError.of_node())
 
     def stop(self) -> list[StatementRequest]:
         """End after the running statement, which is told that the node stops. Returns requests nobody started."""
@@ -113,7 +133,12 @@ class SqlSessionActor:
             except (trio.EndOfChannel, trio.ClosedResourceError):
                 return
             for request in requests:
-                await self._execute(request)
+                if self._is_drained:
+                    self._connection.refuse(request, ShuttingDownError.of_node())
+                else:
+                    await self._execute(request)
+            if self._is_drained:
+                self._refuse_waiting()
 
     async def _next_requests(self) -> list[StatementRequest]:
         """What waits; nothing after the client left a transaction idle for too long, which is then rolled back."""

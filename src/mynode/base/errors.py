@@ -127,6 +127,20 @@ class OutcomeUnknownError(MyNodeError):
     deterministic = False
 
 
+class NotLeaderError(MyNodeError):
+    """Only the leader does what an operator asked for, and this node does not lead. PostgreSQL has no code for it."""
+
+    sqlstate = "MN001"
+    deterministic = False
+
+
+class OperationRefusedError(MyNodeError):
+    """The cluster is not in a state in which it does what an operator asked for; nothing was done."""
+
+    sqlstate = "55000"
+    deterministic = False
+
+
 class SessionForgottenError(MyNodeError):
     """The session was idle for so long that the outcome table has forgotten it; nothing was executed.
 

@@ -21,7 +21,7 @@ from mynode.base.ids import NodeId
 from mynode.cluster.directory import ClusterPlan
 from mynode.cluster.terminal import Terminal
 
-STOP_TIMEOUT_S = 10
+STOP_TIMEOUT_S = 15
 """A node that has not ended this long after SIGTERM is killed."""
 FIRST_RESTART_DELAY_S = 0.5
 MAX_RESTART_DELAY_S = 15.0

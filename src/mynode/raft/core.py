@@ -42,6 +42,8 @@ from mynode.raft.effects import (
     RaftStatus,
     Role,
     Snapshot,
+    TransferRefusal,
+    TransferRefused,
 )
 from mynode.raft.election import Election
 from mynode.raft.events import (
@@ -148,8 +150,7 @@ class RaftCore:
                     if self._leadership is not None:
                         self._leadership.unreachable(peer)
                 case TransferLeadership(to):
-                    if self._leadership is not None:
-                        self._leadership.hand_over(to)
+                    self._transfer(to)
                 case ChangeMembership():
                     self._change_membership(event)
                 case _:
@@ -283,6 +284,13 @@ class RaftCore:
             self._rounds.ask(sender, request.token)
 
     # --- who takes part ----------------------------------------------------------------------------------------------
+
+    def _transfer(self, to: NodeId | None) -> None:
+        if self._leadership is None:
+            refusals = self._state.effects.transfers_refused
+            refusals.append(TransferRefused(to, TransferRefusal.NOT_LEADER))
+        else:
+            self._leadership.transfer(to)
 
     @property
     def _may_be_told_to_campaign(self) -> bool:

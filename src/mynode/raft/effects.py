@@ -148,6 +148,28 @@ class ChangeRefused:
     reason: ChangeRefusal
 
 
+class TransferRefusal(Enum):
+    """Why leadership was not handed over."""
+
+    NOT_LEADER = "this node does not lead"
+    LEADS_ALREADY = "it leads already"
+    UNKNOWN_NODE = "no member has this number"
+    LEARNER = "a learner cannot lead"
+    NO_OTHER_VOTER = "there is no other voter"
+    RUNNING = "leadership is being handed over to another node"
+    SILENT = "it has not been heard of lately"
+    NOT_CAUGHT_UP = "it has not caught up with the log"
+    GIVEN_UP = "it did not take over in time"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRefused:
+    """The answer to `events.TransferLeadership(to)` while this node leads on, or never led."""
+
+    to: NodeId | None
+    reason: TransferRefusal
+
+
 @dataclass(frozen=True, slots=True)
 class LeaderChange:
     """This node's view of who leads changed; `leader` is None while nobody is known to."""
@@ -171,7 +193,7 @@ class Effects:
     - `more_committed`: `committed` is full and more could be delivered; step again soon, if need be without events.
     - `membership`: the configuration that counts from now on (also one that a truncation brought back): who is to have
       a link. One that left keeps it for an election timeout or so: it is told.
-    - `changes_refused` answers operators.
+    - `changes_refused` and `transfers_refused` answer operators.
     - `removed`: this node is no member any more; it says so and stops.
     - `load_snapshot` asks for parts of the own snapshot, `store_chunk` and `install` are a follower's side of it.
     """
@@ -187,6 +209,7 @@ class Effects:
     more_committed: bool = False
     membership: Membership | None = None
     changes_refused: list[ChangeRefused] = field(default_factory=list)
+    transfers_refused: list[TransferRefused] = field(default_factory=list)
     removed: bool = False
     load_snapshot: list[LoadSnapshot] = field(default_factory=list)
     store_chunk: StoreSnapshotChunk | None = None

@@ -86,7 +86,10 @@ class EntriesLoaded:
 
 @dataclass(frozen=True, slots=True)
 class TransferLeadership:
-    """An operator, or a leader that stops, wants `to` to lead; None picks the most up-to-date voter."""
+    """An operator, or a leader that stops, wants `to` to lead; None picks the most up-to-date voter.
+
+    Answered by `Effects.leader_change`, or by `Effects.transfers_refused`.
+    """
 
     to: NodeId | None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
-from mynode.raft.effects import ChangeRefusal, PeerProgress
+from mynode.raft.effects import ChangeRefusal, PeerProgress, TransferRefusal, TransferRefused
 from mynode.raft.events import EntriesLoaded
 from mynode.raft.log import take
 from mynode.raft.membership import ChangeKind, MembershipChange
@@ -50,6 +50,8 @@ class Leadership:
         self._transfer_to: NodeId | None = None
         self._transfer_until = 0
         self._transfer_told = False
+        self._transfer_asked: list[NodeId | None] = []
+        """What operators asked for, as they did, of the transfer that runs."""
         self.snapshots = SnapshotSender(state)
         self._leaving: dict[NodeId, LogIndex] = {}
         """Nodes that an uncommitted configuration leaves out, and its index: they are told when it is committed."""
@@ -60,7 +62,7 @@ class Leadership:
     def tick(self) -> None:
         state = self._state
         if self._transfer_to is not None and state.now >= self._transfer_until:
-            self._transfer_to = None
+            self._give_up_transfer(TransferRefusal.GIVEN_UP)
         if state.now >= self._next_heartbeat:
             self.send_heartbeats()
 
@@ -269,7 +271,7 @@ class Leadership:
             self.snapshots.end(peer)
             self._leaving[peer] = state.log.last_index
         if self._transfer_to is not None and self._transfer_to not in state.membership.voters:
-            self._transfer_to = None
+            self._give_up_transfer(TransferRefusal.UNKNOWN_NODE)
 
     def _tell_leaving(self) -> None:
         state = self._state
@@ -303,6 +305,42 @@ class Leadership:
     def is_handing_over(self) -> bool:
         """While it is, new proposals wait: the successor needs the whole log."""
         return self._transfer_to is not None
+
+    def transfer(self, to: NodeId | None) -> None:
+        """An operator's wish. Writes wait while it runs, so it begins only with a node that will not keep them long."""
+        target = self.successor() if to is None else to
+        refusal = self._refusal_of_transfer(target)
+        if refusal is TransferRefusal.RUNNING and to is None:
+            self._transfer_asked.append(None)
+        elif refusal is not None:
+            self._state.effects.transfers_refused.append(TransferRefused(to, refusal))
+        else:
+            self._transfer_asked.append(to)
+            self.hand_over(target)
+
+    def _refusal_of_transfer(self, to: NodeId | None) -> TransferRefusal | None:
+        state = self._state
+        if to is None:
+            return TransferRefusal.NO_OTHER_VOTER
+        if to == state.node_id:
+            return TransferRefusal.LEADS_ALREADY
+        if to not in state.membership.voters:
+            is_learner = to in state.membership.learners
+            return TransferRefusal.LEARNER if is_learner else TransferRefusal.UNKNOWN_NODE
+        if self._transfer_to not in (None, to):
+            return TransferRefusal.RUNNING
+        progress = self.progress[to]
+        if progress.heard_at <= state.now - state.config.election_ticks:
+            return TransferRefusal.SILENT
+        if state.log.last_index - progress.match_index > state.config.caught_up_entries:
+            return TransferRefusal.NOT_CAUGHT_UP
+        return None
+
+    def _give_up_transfer(self, reason: TransferRefusal) -> None:
+        self._transfer_to = None
+        refused = [TransferRefused(asked, reason) for asked in self._transfer_asked]
+        self._state.effects.transfers_refused.extend(refused)
+        self._transfer_asked.clear()
 
     def hand_over(self, to: NodeId | None) -> None:
         """Bring the voter `to` (None: who holds most) up to date and tell it to campaign; given up after a timeout."""

@@ -1,4 +1,4 @@
-"""A streaming call to another process, used from Trio; what `peer.py` and `channel.py` have in common."""
+"""Calls to another process, used from Trio: unary ones, and what the streams of `peer.py` and `channel.py` share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from h2.exceptions import H2Error
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError
 from mynode.base.invariant import invariant
-from mynode.rpc.bridge import Crossing, in_asyncio
+from mynode.rpc.bridge import Crossing, await_in_asyncio, in_asyncio
+from mynode.rpc.errors import error_of
 from mynode.rpc.http2 import BoundedChannel
 from mynode.rpc.methods import Method
 from mynode.rpc.protobuf import MessageCodec, ProtoMessage
@@ -37,6 +38,36 @@ def open_channel(address: Address) -> Iterator[BoundedChannel]:
         yield channel
     finally:
         channel.close()
+
+
+async def ask(address: Address, method: Method[Request, Response], request: Request, *, timeout_s: float) -> Response:
+    """One unary call over a connection of its own.
+
+    Raises:
+        ConnectionFailedError: nobody answers there in time, or what does is no node.
+        MyNodeError: what the node says instead of a response.
+    """
+    with open_channel(address) as channel, trio.move_on_after(timeout_s):
+        return await await_in_asyncio(_ask(channel, method, request, address))
+    raise ConnectionFailedError(f"{address} does not answer")
+
+
+async def _ask(
+    channel: BoundedChannel, method: Method[Request, Response], request: Request, address: Address
+) -> Response:
+    stream = channel.request(method.route, method.cardinality, method.request, method.response)
+    try:
+        async with stream:
+            await stream.send_message(request, end=True)
+            response = await stream.recv_message()
+    except GRPCError as failure:
+        told = error_of(failure, stream.trailing_metadata or {})
+        raise told or ConnectionFailedError(f"{address}: {failure.message or failure.status.name}") from failure
+    except (OSError, StreamTerminatedError, H2Error) as failure:
+        raise ConnectionFailedError(f"{address}: {failure}") from failure
+    if response is None:
+        raise ConnectionFailedError(f"{address}: the node ended the call without an answer")
+    return response
 
 
 class StreamCall(Generic[Request, Response]):

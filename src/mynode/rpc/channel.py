@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Final
-
-import trio
-from grpclib.exceptions import GRPCError, StreamTerminatedError
-from h2.exceptions import H2Error
-
 from mynode.actors.ports import NodeStatus
 from mynode.base.address import Address
-from mynode.base.errors import ConnectionFailedError
-from mynode.rpc.bridge import await_in_asyncio
-from mynode.rpc.call import StreamCall, open_call, open_channel
-from mynode.rpc.generated.mynode.v1 import SessionFrame, StatusRequest, StatusResponse
-from mynode.rpc.http2 import BoundedChannel
-from mynode.rpc.methods import SESSION, STATUS
+from mynode.rpc.call import StreamCall, open_call
+from mynode.rpc.generated.mynode.v1 import SessionFrame
+from mynode.rpc.methods import SESSION
+from mynode.rpc.operator import ask_status
 from mynode.rpc.session_codec import MAX_REQUEST_BYTES, decode_replies, encode_request, pack_batches
-from mynode.rpc.status import status_from_message
 from mynode.session.api import SessionRequest, StatementReply
-
-STATUS_TIMEOUT_S: Final = 5.0
 
 
 class GrpcTransport:
@@ -44,23 +33,7 @@ class GrpcTransport:
 
     async def status(self) -> NodeStatus:
         """The node's status, over a connection of its own; raises `ConnectionFailedError`."""
-        with open_channel(self._address) as channel, trio.move_on_after(STATUS_TIMEOUT_S):
-            try:
-                return status_from_message(await await_in_asyncio(_ask_status(channel)))
-            except GRPCError as error:
-                raise ConnectionFailedError(f"{self._address}: {error.message or error.status.name}") from error
-            except (OSError, StreamTerminatedError, H2Error) as error:
-                raise ConnectionFailedError(f"{self._address}: {error}") from error
-        raise ConnectionFailedError(f"{self._address} does not answer")
-
-
-async def _ask_status(channel: BoundedChannel) -> StatusResponse:
-    async with channel.request(STATUS.route, STATUS.cardinality, STATUS.request, STATUS.response) as stream:
-        await stream.send_message(StatusRequest(), end=True)
-        response = await stream.recv_message()
-    if response is None:
-        raise ConnectionResetError("the node ended the call without an answer")
-    return response
+        return await ask_status(self._address)
 
 
 class GrpcSessionStream:

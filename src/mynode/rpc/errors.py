@@ -19,10 +19,10 @@ from typing import Final, TypeVar
 import structlog
 from grpclib.const import Handler, Status
 from grpclib.exceptions import GRPCError
-from grpclib.metadata import encode_grpc_message
+from grpclib.metadata import decode_grpc_message, encode_grpc_message
 from grpclib.server import Stream
 
-from mynode.base.errors import InvariantViolation, MyNodeError
+from mynode.base.errors import InvariantViolation, MyNodeError, error_from_wire
 from mynode.rpc.generated.mynode.v1 import ErrorDetail
 from mynode.rpc.methods import Method
 from mynode.rpc.protobuf import ProtoMessage
@@ -44,9 +44,11 @@ _STATUS_BY_SQLSTATE: Final[Mapping[str, Status]] = {
     "42P07": Status.ALREADY_EXISTS,
     "53100": Status.RESOURCE_EXHAUSTED,
     "53300": Status.RESOURCE_EXHAUSTED,
+    "55000": Status.FAILED_PRECONDITION,
     "57014": Status.DEADLINE_EXCEEDED,
     "57P01": Status.UNAVAILABLE,
     "57P03": Status.UNAVAILABLE,
+    "MN001": Status.FAILED_PRECONDITION,
     "XX001": Status.DATA_LOSS,
 }
 _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
@@ -82,6 +84,19 @@ def trailers_of(error: ErrorInfo) -> dict[str, str]:
     if error.detail:
         trailers["sql-detail"] = encode_grpc_message(error.detail)
     return trailers
+
+
+def error_of(failure: GRPCError, trailers: Mapping[str, str | bytes]) -> MyNodeError | None:
+    """What a node said with a failed call; None if it was no node of ours, or nothing of the kind."""
+
+    def text(name: str) -> str | None:
+        value = trailers.get(name)
+        return decode_grpc_message(value) if isinstance(value, str) else None
+
+    sqlstate = text("sqlstate")
+    if sqlstate is None:
+        return None
+    return error_from_wire(sqlstate, failure.message or "", hint=text("sql-hint"), detail=text("sql-detail"))
 
 
 def handler(

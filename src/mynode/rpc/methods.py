@@ -15,6 +15,8 @@ from mynode.rpc.generated.mynode.v1 import (
     StatusRequest,
     StatusResponse,
     StreamResponse,
+    TransferLeadershipRequest,
+    TransferLeadershipResponse,
 )
 from mynode.rpc.protobuf import ProtoMessage
 
@@ -33,4 +35,10 @@ class Method(Generic[Request, Response]):
 EXECUTE: Final = Method("/mynode.v1.SqlService/Execute", Cardinality.UNARY_UNARY, ExecuteRequest, ExecuteResponse)
 SESSION: Final = Method("/mynode.v1.SqlService/Session", Cardinality.STREAM_STREAM, SessionFrame, SessionFrame)
 STATUS: Final = Method("/mynode.v1.ClusterService/Status", Cardinality.UNARY_UNARY, StatusRequest, StatusResponse)
+TRANSFER_LEADERSHIP: Final = Method(
+    "/mynode.v1.ClusterService/TransferLeadership",
+    Cardinality.UNARY_UNARY,
+    TransferLeadershipRequest,
+    TransferLeadershipResponse,
+)
 PEER_STREAM: Final = Method("/mynode.v1.RaftService/Stream", Cardinality.STREAM_UNARY, PeerFrame, StreamResponse)

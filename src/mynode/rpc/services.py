@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 import trio
@@ -17,11 +18,13 @@ from mynode.rpc.bridge import in_trio
 from mynode.rpc.errors import handler
 from mynode.rpc.execute import execute
 from mynode.rpc.generated.mynode import v1
-from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS
+from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS, TRANSFER_LEADERSHIP
 from mynode.rpc.protobuf import ProtoMessage
 from mynode.rpc.raft_codec import decode_messages
 from mynode.rpc.session import SessionCall
 from mynode.rpc.status import status_to_message
+
+Request = TypeVar("Request", bound=ProtoMessage)
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +87,27 @@ class ClusterService:
         self._cluster = cluster
 
     def __mapping__(self) -> dict[str, Handler]:
-        return {STATUS.route: handler(STATUS, self._status)}
+        return {
+            STATUS.route: handler(STATUS, self._status),
+            TRANSFER_LEADERSHIP.route: handler(TRANSFER_LEADERSHIP, self._transfer_leadership),
+        }
 
     async def _status(self, stream: Stream[v1.StatusRequest, ProtoMessage]) -> None:
         await stream.recv_message()
         await stream.send_message(status_to_message(await in_trio(self._cluster.status)))
+
+    async def _transfer_leadership(self, stream: Stream[v1.TransferLeadershipRequest, ProtoMessage]) -> None:
+        request = await _request(stream)
+        leader = await in_trio(self._cluster.transfer_leadership, request.node_id or None)
+        await stream.send_message(v1.TransferLeadershipResponse(leader_id=leader))
+
+
+async def _request(stream: Stream[Request, ProtoMessage]) -> Request:
+    """The one message of a unary call."""
+    request = await stream.recv_message()
+    if request is None:
+        raise ProtocolViolationError("the call ended without a message")
+    return request
 
 
 class RaftService:

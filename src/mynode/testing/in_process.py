@@ -198,6 +198,11 @@ class InProcessCluster:
         await self._ended[node_id].wait()
         self.disks[node_id].crash()
 
+    async def stop(self, node_id: NodeId) -> None:
+        """The process ends as SIGTERM ends it."""
+        await self.network.nodes[node_id].stop()
+        await self.crash(node_id)
+
     async def leader(self) -> NodeId:
         """Wait until a majority of the running nodes follow one leader, and say who."""
         while True:

@@ -9,7 +9,7 @@ import trio
 
 from mynode.actors.ports import NodeStatus, PeerStatus
 from mynode.base.address import Address
-from mynode.base.errors import MyNodeError, QueryCanceledError, error_from_wire
+from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError, error_from_wire
 from mynode.base.ids import NodeId
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES, ROWS_PER_BATCH
 from mynode.raft.effects import Role
@@ -167,6 +167,13 @@ class ScriptedNode:
     async def status(self) -> NodeStatus:
         await trio.lowlevel.checkpoint()
         return STATUS
+
+    async def transfer_leadership(self, to: NodeId | None) -> NodeId:
+        """Node 2 takes over when asked for, and nobody else."""
+        await trio.lowlevel.checkpoint()
+        if to == 2:
+            return 2
+        raise OperationRefusedError(f"node {to} cannot lead")
 
     def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
         self.received.append((sender, messages))

@@ -143,6 +143,8 @@ class RaftScript:
             self._print(f"{name}: is removed")
         for refused in effects.changes_refused:
             self._print(f"{name}: refuses {refused.id.decode()}: {refused.reason.value}")
+        for transfer in effects.transfers_refused:
+            self._print(f"{name}: does not hand over to {transfer.to or 'anybody'}: {transfer.reason.value}")
         if effects.committed:
             self._print(f"{name}: delivers {describe_entries(effects.committed)}")
         for ready in effects.read_ready:

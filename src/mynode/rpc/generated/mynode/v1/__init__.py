@@ -16,6 +16,8 @@ __all__ = (
     "StatusRequest",
     "StatusResponse",
     "StreamResponse",
+    "TransferLeadershipRequest",
+    "TransferLeadershipResponse",
     "Value",
 )
 
@@ -375,6 +377,38 @@ default_message_pool.register_message("mynode.v1", "StreamResponse", StreamRespo
 
 
 @dataclass(eq=False, repr=False)
+class TransferLeadershipRequest(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["TransferLeadershipRequest"]
+
+    node_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+    """
+    0: whoever holds most of the log.
+    """
+
+
+default_message_pool.register_message("mynode.v1", "TransferLeadershipRequest", TransferLeadershipRequest)
+
+
+@dataclass(eq=False, repr=False)
+class TransferLeadershipResponse(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["TransferLeadershipResponse"]
+
+    leader_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+    """
+    Who leads now.
+    """
+
+
+default_message_pool.register_message("mynode.v1", "TransferLeadershipResponse", TransferLeadershipResponse)
+
+
+@dataclass(eq=False, repr=False)
 class Value(betterproto2.Message):
     """
     A SQL value. None of the fields set means NULL, too.
@@ -405,7 +439,7 @@ default_message_pool.register_message("mynode.v1", "Value", Value)
 
 
 MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
-    b'\n\x17mynode/v1/cluster.proto\x12\tmynode.v1"\x0f\n\rStatusRequest"\x9b\x04\n\x0eStatusResponse\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x1d\n\ncluster_id\x18\x02 \x01(\tR\tclusterId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.mynode.v1.RoleR\x04role\x12\x12\n\x04term\x18\x05 \x01(\x04R\x04term\x12\x1b\n\tleader_id\x18\x06 \x01(\rR\x08leaderId\x12%\n\x0eleader_address\x18\x07 \x01(\tR\rleaderAddress\x12!\n\x0ccommit_index\x18\x08 \x01(\x04R\x0bcommitIndex\x12#\n\rapplied_index\x18\t \x01(\x04R\x0cappliedIndex\x12&\n\x0ffirst_log_index\x18\n \x01(\x04R\rfirstLogIndex\x12$\n\x0elast_log_index\x18\x0b \x01(\x04R\x0clastLogIndex\x12\x1b\n\tlog_bytes\x18\x0c \x01(\x04R\x08logBytes\x12!\n\x0ctree_records\x18\r \x01(\x04R\x0btreeRecords\x12\x1a\n\x08sessions\x18\x0e \x01(\rR\x08sessions\x12\x1b\n\tuptime_ms\x18\x0f \x01(\x04R\x08uptimeMs\x12+\n\x05peers\x18\x10 \x03(\x0b2\x15.mynode.v1.PeerStatusR\x05peers"\xd2\x01\n\nPeerStatus\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address\x12\x1f\n\x0bmatch_index\x18\x03 \x01(\x04R\nmatchIndex\x12\x1f\n\x0blag_entries\x18\x04 \x01(\x04R\nlagEntries\x12\x14\n\x05state\x18\x05 \x01(\tR\x05state\x12\'\n\rlast_heard_ms\x18\x06 \x01(\x04H\x00R\x0blastHeardMs\x88\x01\x01B\x10\n\x0e_last_heard_ms*|\n\x04Role\x12\x12\n\x10ROLE_UNSPECIFIED\x12\x11\n\rROLE_FOLLOWER\x10\x01\x12\x16\n\x12ROLE_PRE_CANDIDATE\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x0f\n\x0bROLE_LEADER\x10\x04\x12\x10\n\x0cROLE_LEARNER\x10\x052O\n\x0eClusterService\x12=\n\x06Status\x12\x18.mynode.v1.StatusRequest\x1a\x19.mynode.v1.StatusResponseb\x06proto3'
+    b'\n\x17mynode/v1/cluster.proto\x12\tmynode.v1"\x0f\n\rStatusRequest"\x9b\x04\n\x0eStatusResponse\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x1d\n\ncluster_id\x18\x02 \x01(\tR\tclusterId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.mynode.v1.RoleR\x04role\x12\x12\n\x04term\x18\x05 \x01(\x04R\x04term\x12\x1b\n\tleader_id\x18\x06 \x01(\rR\x08leaderId\x12%\n\x0eleader_address\x18\x07 \x01(\tR\rleaderAddress\x12!\n\x0ccommit_index\x18\x08 \x01(\x04R\x0bcommitIndex\x12#\n\rapplied_index\x18\t \x01(\x04R\x0cappliedIndex\x12&\n\x0ffirst_log_index\x18\n \x01(\x04R\rfirstLogIndex\x12$\n\x0elast_log_index\x18\x0b \x01(\x04R\x0clastLogIndex\x12\x1b\n\tlog_bytes\x18\x0c \x01(\x04R\x08logBytes\x12!\n\x0ctree_records\x18\r \x01(\x04R\x0btreeRecords\x12\x1a\n\x08sessions\x18\x0e \x01(\rR\x08sessions\x12\x1b\n\tuptime_ms\x18\x0f \x01(\x04R\x08uptimeMs\x12+\n\x05peers\x18\x10 \x03(\x0b2\x15.mynode.v1.PeerStatusR\x05peers"4\n\x19TransferLeadershipRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId"9\n\x1aTransferLeadershipResponse\x12\x1b\n\tleader_id\x18\x01 \x01(\rR\x08leaderId"\xd2\x01\n\nPeerStatus\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address\x12\x1f\n\x0bmatch_index\x18\x03 \x01(\x04R\nmatchIndex\x12\x1f\n\x0blag_entries\x18\x04 \x01(\x04R\nlagEntries\x12\x14\n\x05state\x18\x05 \x01(\tR\x05state\x12\'\n\rlast_heard_ms\x18\x06 \x01(\x04H\x00R\x0blastHeardMs\x88\x01\x01B\x10\n\x0e_last_heard_ms*|\n\x04Role\x12\x12\n\x10ROLE_UNSPECIFIED\x12\x11\n\rROLE_FOLLOWER\x10\x01\x12\x16\n\x12ROLE_PRE_CANDIDATE\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x0f\n\x0bROLE_LEADER\x10\x04\x12\x10\n\x0cROLE_LEARNER\x10\x052\xb2\x01\n\x0eClusterService\x12=\n\x06Status\x12\x18.mynode.v1.StatusRequest\x1a\x19.mynode.v1.StatusResponse\x12a\n\x12TransferLeadership\x12$.mynode.v1.TransferLeadershipRequest\x1a%.mynode.v1.TransferLeadershipResponseb\x06proto3'
 )
 MYNODE_V1_ERRORS_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
     b'\n\x16mynode/v1/errors.proto\x12\tmynode.v1"\x8f\x01\n\x0bErrorDetail\x12\x1a\n\x08sqlstate\x18\x01 \x01(\tR\x08sqlstate\x12\x1a\n\x08position\x18\x02 \x01(\rR\x08position\x12\x12\n\x04hint\x18\x03 \x01(\tR\x04hint\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1c\n\tretryable\x18\x05 \x01(\x08R\tretryableb\x06proto3'
