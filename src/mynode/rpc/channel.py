@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+
 from mynode.actors.ports import NodeStatus
 from mynode.base.address import Address
 from mynode.rpc.call import StreamCall, open_call
