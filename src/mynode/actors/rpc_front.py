@@ -62,7 +62,7 @@ class RpcFrontActor:
             ShuttingDownError: the node is stopping.
         """
         if self._draining or self._stopping:
-            raise _stopping()
+            raise ShuttingDownError.of_node()
         return FrontConnection(self._inbox, self._closed)
 
     async def run(self) -> None:
@@ -96,7 +96,7 @@ class RpcFrontActor:
         for connection, sessions in self._sessions.items():
             for session in sessions.values():
                 for request in session.actor.stop():
-                    connection.refuse(request, _stopping())
+                    connection.refuse(request, ShuttingDownError.of_node())
         await self._all_ended()
         for connection in self._sessions:
             connection.shut()
@@ -114,7 +114,7 @@ class RpcFrontActor:
             case StatementRequest():
                 is_leaving = self._draining and (session is None or not session.actor.is_in_transaction)
                 if self._stopping or is_leaving:
-                    connection.refuse(request, _stopping())
+                    connection.refuse(request, ShuttingDownError.of_node())
                     return
                 if session is None:
                     if self._running >= MAX_SESSIONS:
@@ -164,7 +164,3 @@ class RpcFrontActor:
 
 def _busy(why: str) -> NodeBusyError:
     return NodeBusyError(why, hint="Close sessions that are not needed, or use another node.")
-
-
-def _stopping() -> ShuttingDownError:
-    return ShuttingDownError.of_node()
