@@ -64,7 +64,10 @@ async def test_reflection_describes_every_service_and_health_says_serving(port: 
             "Check": ["grpc.health.v1.HealthCheckRequest", "grpc.health.v1.HealthCheckResponse"],
             "Watch": ["grpc.health.v1.HealthCheckRequest", "grpc.health.v1.HealthCheckResponse"],
         },
-        "mynode.v1.ClusterService": {"Status": ["mynode.v1.StatusRequest", "mynode.v1.StatusResponse"]},
+        "mynode.v1.ClusterService": {
+            "Status": ["mynode.v1.StatusRequest", "mynode.v1.StatusResponse"],
+            "TransferLeadership": ["mynode.v1.TransferLeadershipRequest", "mynode.v1.TransferLeadershipResponse"],
+        },
         "mynode.v1.RaftService": {"Stream": ["mynode.v1.PeerFrame", "mynode.v1.StreamResponse"]},
         "mynode.v1.SqlService": {
             "Execute": ["mynode.v1.ExecuteRequest", "mynode.v1.ExecuteResponse"],
