@@ -25,6 +25,8 @@ MAX_KEY_BYTES: Final = 8 * KIB
 MAX_ROW_BYTES: Final = 4 * MIB
 MAX_TRANSACTION_BYTES: Final = 8 * MIB
 """One transaction's encoded entry: its read set, write set and result."""
+MAX_STORED_RESULT_BYTES: Final = 1 * MIB
+"""The rows that a statement by itself returns for what it writes: they are replicated, for a retry to find them."""
 MAX_READ_SET_ITEMS: Final = 4_096
 MAX_READ_SET_BYTES: Final = 1 * MIB
 """Keys and ranges that one transaction remembers to have read; beyond it they are coarsened into wider ranges."""
@@ -120,7 +122,10 @@ invariant(
     "a key fits a row, a row a transaction, a transaction a frame",
 )
 invariant(2 * MAX_KEY_BYTES < MAX_READ_SET_BYTES // 2, "a range fits a coarsened read set")
-invariant(MAX_READ_SET_BYTES < MAX_TRANSACTION_BYTES, "a read set fits a transaction")
+invariant(
+    MAX_READ_SET_BYTES + MAX_STORED_RESULT_BYTES < MAX_TRANSACTION_BYTES,
+    "a read set and a result fit a transaction",
+)
 invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")

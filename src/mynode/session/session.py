@@ -43,7 +43,6 @@ from mynode.base.errors import (
     SqlError,
 )
 from mynode.base.ids import SessionId, Version
-from mynode.base.invariant import invariant
 from mynode.base.limits import RETENTION_ENTRIES
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
 from mynode.mvcc.transaction import Transaction
@@ -59,13 +58,13 @@ from mynode.session.api import (
     TransactionStatus,
 )
 from mynode.session.effects import Backoff, Emit, OpenFreshView, OpenView, Pause
-from mynode.session.steps import Steps, decode_result, open_view, propose
+from mynode.session.steps import Steps, WriteResult, decode_result, open_view, propose
 from mynode.session.transaction_block import TransactionBlock
 from mynode.sql import ast
 from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
 from mynode.sql.executor.context import ExecutionContext
 
-_COMMIT: Final = Completion("COMMIT", -1)
+_COMMIT: Final = WriteResult(Completion("COMMIT", -1))
 _RUN_AGAIN: Final = "Run the whole transaction again: it may succeed then."
 
 
@@ -115,7 +114,7 @@ class Session:
                 yield from self._in_block(request, parsed, self._block)
             elif parsed.is_read_only:
                 view = yield from open_view(OpenFreshView())
-                yield from self._read(request, parsed, Transaction(view, record_reads=False), self._now())
+                yield from self._stream(request, parsed, Transaction(view, record_reads=False), self._now())
             else:
                 yield from self._write(request, parsed)
         except BaseException as error:
@@ -140,7 +139,7 @@ class Session:
                 yield self._final(request, stored)
                 return
             transaction = Transaction(view)
-            answer: Completion | SqlError
+            answer: WriteResult | SqlError
             try:
                 answer = yield from self._run(request, parsed, transaction, self._now())
             except SqlError as error:
@@ -187,11 +186,7 @@ class Session:
         block.check_usable()
         block.check_may_run(parsed)
         transaction = yield from self._opened(block)
-        if parsed.is_read_only:
-            yield from self._read(request, parsed, transaction, block.now)
-        else:
-            completion = yield from self._run(request, parsed, transaction, block.now)
-            yield self._done(request, completion, transaction.view.version)
+        yield from self._stream(request, parsed, transaction, block.now)
 
     def _opened(self, block: TransactionBlock) -> Steps[Transaction]:
         if block.transaction is None:
@@ -212,26 +207,26 @@ class Session:
                     self._block.check_usable()
                     raise ActiveTransactionError("there is already a transaction in progress")
                 self._block = TransactionBlock(is_read_only=is_read_only, now=self._now())
-                yield self._done(request, Completion("BEGIN", -1), request.floor)
+                yield self._done(request, WriteResult(Completion("BEGIN", -1)), request.floor)
             case ast.Commit():
                 yield from self._commit(request)
             case ast.Rollback():
                 self._block = None
-                yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+                yield self._done(request, WriteResult(Completion("ROLLBACK", -1)), request.floor)
             case ast.Savepoint(name=name):
                 block = self._block_for("SAVEPOINT")
                 block.check_usable()
                 yield from self._opened(block)
                 block.savepoint(name)
-                yield self._done(request, Completion("SAVEPOINT", -1), request.floor)
+                yield self._done(request, WriteResult(Completion("SAVEPOINT", -1)), request.floor)
             case ast.RollbackTo(name=name):
                 self._block_for("ROLLBACK TO SAVEPOINT").rollback_to(name)
-                yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+                yield self._done(request, WriteResult(Completion("ROLLBACK", -1)), request.floor)
             case ast.Release(name=name):
                 block = self._block_for("RELEASE SAVEPOINT")
                 block.check_usable()
                 block.release(name)
-                yield self._done(request, Completion("RELEASE", -1), request.floor)
+                yield self._done(request, WriteResult(Completion("RELEASE", -1)), request.floor)
             case _:
                 assert_never(control)
 
@@ -252,7 +247,7 @@ class Session:
             return
         if block.status is TransactionStatus.FAILED:
             block.check_not_timed_out()
-            yield self._done(request, Completion("ROLLBACK", -1), request.floor)
+            yield self._done(request, WriteResult(Completion("ROLLBACK", -1)), request.floor)
             return
         transaction = block.transaction
         if transaction is None or not transaction.writes:
@@ -304,14 +299,14 @@ class Session:
 
     # --- running a statement -----------------------------------------------------------------------------------------
 
-    def _read(
+    def _stream(
         self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
     ) -> Steps[None]:
-        """Run a statement that returns rows, and emit them as they come."""
+        """Run a statement whose transaction is not committed with it, and emit its rows as they come."""
         prepared = self._engine.prepare(parsed, transaction, request.parameters)
         run = prepared.run(self._context(request, transaction, now))
         version = transaction.view.version
-        columns: tuple[ColumnInfo, ...] | None = prepared.columns
+        columns: tuple[ColumnInfo, ...] | None = prepared.columns or None
         held: list[Row] = []
         while True:
             try:
@@ -331,18 +326,26 @@ class Session:
 
     def _run(
         self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
-    ) -> Steps[Completion]:
-        """Run a statement that returns no rows."""
+    ) -> Steps[WriteResult]:
+        """Run a statement whose rows, if it returns any, must wait until they are committed.
+
+        Raises its `SqlError`, `ProgramLimitExceededError` among them if the rows cannot be kept for a retry.
+        """
         prepared: PreparedStatement = self._engine.prepare(parsed, transaction, request.parameters)
         run = prepared.run(self._context(request, transaction, now))
+        rows: list[Row] = []
         while True:
             try:
                 batch = next(run)
             except StopIteration as stop:
                 completion: Completion = stop.value
-                return completion
-            invariant(not batch, "a write returns no rows")
-            yield Pause()
+                result = WriteResult(completion, prepared.columns, rows)
+                result.check_size()
+                return result
+            if batch:
+                rows += batch
+            else:
+                yield Pause()
 
     def _context(self, request: StatementRequest, transaction: Transaction, now: datetime) -> ExecutionContext:
         return ExecutionContext(transaction=transaction, parameters=request.parameters, now=now, random=self._random)
@@ -353,14 +356,16 @@ class Session:
         """The reply that an outcome is; raises the error that it is."""
         if isinstance(outcome, Refused):
             raise outcome.to_error()
-        completion = decode_result(outcome.result)
-        if isinstance(completion, MyNodeError):
-            raise completion
-        return self._done(request, completion, outcome.version)
+        result = decode_result(outcome.result)
+        if isinstance(result, MyNodeError):
+            raise result
+        return self._done(request, result, outcome.version)
 
-    def _done(self, request: StatementRequest, completion: Completion, version: Version) -> Emit:
+    def _done(self, request: StatementRequest, result: WriteResult, version: Version) -> Emit:
+        """All of the result in one reply: between two of them a cancel could hide that it is committed."""
         status = self.transaction_status
-        return Emit(StatementReply(self._id, request.sequence, None, (), completion, None, version, status))
+        columns, rows, completion = result.columns or None, result.rows, result.completion
+        return Emit(StatementReply(self._id, request.sequence, columns, rows, completion, None, version, status))
 
     def _error(
         self, request: StatementRequest, error: MyNodeError, *, retryable: bool, version: Version | None = None

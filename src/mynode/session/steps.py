@@ -4,17 +4,20 @@ keeps them."""
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, assert_never
 
 import msgpack
 
-from mynode.base.errors import MyNodeError, SqlError, error_from_wire
+from mynode.base.errors import MyNodeError, ProgramLimitExceededError, SqlError, error_from_wire
 from mynode.base.ids import SessionId, Version
+from mynode.base.limits import MAX_STORED_RESULT_BYTES
 from mynode.machine.commands import TransactionCommand
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
-from mynode.session.api import Completion
+from mynode.relation.records import decode_record, encode_record
+from mynode.session.api import ColumnInfo, Completion, Row
 from mynode.session.effects import Answer, OpenFreshView, OpenView, Propose, SessionEffect
 
 T = TypeVar("T")
@@ -28,8 +31,25 @@ def open_view(effect: OpenView | OpenFreshView) -> Steps[ReadView]:
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What a statement that writes answers. `columns` and `rows` are those of RETURNING."""
+
+    completion: Completion
+    columns: tuple[ColumnInfo, ...] = ()
+    rows: tuple[Row, ...] | list[Row] = ()
+
+    def check_size(self) -> None:
+        """Raises `ProgramLimitExceededError` beyond `limits.MAX_STORED_RESULT_BYTES`."""
+        if self.rows and len(encode_result(self)) > MAX_STORED_RESULT_BYTES:
+            raise ProgramLimitExceededError(
+                f"the rows returned are over the limit of {MAX_STORED_RESULT_BYTES} bytes",
+                hint="Let the statement return less, or run it in a transaction.",
+            )
+
+
 def propose(
-    session: SessionId, sequence: int, floor: Version, transaction: Transaction, answer: Completion | SqlError
+    session: SessionId, sequence: int, floor: Version, transaction: Transaction, answer: WriteResult | SqlError
 ) -> Steps[Outcome]:
     """Propose what the transaction read and wrote, with the client's answer if it commits.
 
@@ -51,23 +71,40 @@ def propose(
     return outcome
 
 
-def encode_result(answer: Completion | SqlError) -> bytes:
-    """msgpack [tag, rows affected], or [sqlstate, message, position, hint, detail] of an error."""
+def encode_result(answer: WriteResult | SqlError) -> bytes:
+    """An answer as the outcome table keeps it, a msgpack array.
+
+    | answer    | array                                                                       |
+    |-----------|-----------------------------------------------------------------------------|
+    | no rows   | [tag, rows affected]                                                        |
+    | rows      | [tag, rows affected, columns: [[name, type name], …], rows: [record, …]]    |
+    | error     | [sqlstate, message, position, hint, detail]                                 |
+    """
     match answer:
-        case Completion(tag, rows_affected):
-            encoded: bytes = msgpack.packb((tag, rows_affected))
+        case WriteResult(Completion(tag, rows_affected), columns, rows):
+            if not columns:
+                return _packed((tag, rows_affected))
+            shape = [(column.name, column.type_name) for column in columns]
+            return _packed((tag, rows_affected, shape, [encode_record(row) for row in rows]))
         case SqlError():
-            encoded = msgpack.packb((answer.sqlstate, answer.message, answer.position, answer.hint, answer.detail))
+            return _packed((answer.sqlstate, answer.message, answer.position, answer.hint, answer.detail))
         case _:
             assert_never(answer)
-    return encoded
 
 
-def decode_result(result: bytes) -> Completion | MyNodeError:
+def decode_result(result: bytes) -> WriteResult | MyNodeError:
     match msgpack.unpackb(result):
         case [tag, rows_affected]:
-            return Completion(tag, rows_affected)
+            return WriteResult(Completion(tag, rows_affected))
+        case [tag, rows_affected, shape, records]:
+            columns = tuple(ColumnInfo(name, type_name) for name, type_name in shape)
+            return WriteResult(Completion(tag, rows_affected), columns, list(map(decode_record, records)))
         case [sqlstate, message, position, hint, detail]:
             return error_from_wire(sqlstate, message, position=position, hint=hint, detail=detail)
         case other:
             raise AssertionError(f"an outcome of {len(other)} elements")
+
+
+def _packed(fields: tuple[object, ...]) -> bytes:
+    packed: bytes = msgpack.packb(fields)
+    return packed

@@ -10,11 +10,13 @@ from mynode.relation.schema import Column, Table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder, assignment_mismatch
 from mynode.sql.coercion import coerce
-from mynode.sql.expressions import ColumnValue, Expression
+from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, is_nullable
+from mynode.sql.from_clause import side_by_side
 from mynode.sql.names import TableNames, find_column
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
+from mynode.sql.select_list import outputs_of
 from mynode.sql.stored_expressions import default_of
 from mynode.values.casts import CastLevel
 from mynode.values.types import TEXT
@@ -22,11 +24,29 @@ from mynode.values.types import TEXT
 
 @dataclass(frozen=True, slots=True)
 class _ChangedRows:
-    """The rows that an UPDATE or DELETE changes, with what it sees beside them."""
+    """The rows that an UPDATE or DELETE changes.
+
+    Attributes:
+        node: the scan, joined to the other sources, with the condition on both.
+        sources: what is in sight beside the table.
+    """
 
     node: plan.QueryNode
     scan: plan.Scan
     scope: Scope
+    sources: Scope
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a row can come more than once."""
+        return bool(self.sources.sources)
+
+    def source_columns(self, returning: Sequence[ast.SelectItem]) -> tuple[PlanColumn, ...]:
+        """The columns of the other sources, if RETURNING could use them."""
+        if not returning:
+            return ()
+        columns = [*self.sources.columns(), *(column for one in self.sources.sources for column in one.columns)]
+        return tuple(dict.fromkeys(columns))
 
 
 class ChangePlanner:
@@ -55,11 +75,17 @@ class ChangePlanner:
 
     def _insert(self, statement: ast.Insert) -> plan.Insert:
         table = self._tables.find(statement.table.table)
-        columns = self._ids.of_table(table, statement.table.alias or table.name)
+        name = statement.table.alias or table.name
+        columns = self._ids.of_table(table, name)
+        returning = self._returning(statement.returning, Scope((Source(name, columns),)))
+        return plan.Insert(table, self._inserted_rows(table, columns, statement), returning)
+
+    def _inserted_rows(
+        self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert
+    ) -> plan.ValueRows | plan.Project:
         source = statement.source
         if isinstance(source, ast.DefaultValues):
-            row = tuple(default_of(column, self._ids) for column in table.columns)
-            return plan.Insert(table, plan.ValueRows((row,), columns))
+            return plan.ValueRows((tuple(default_of(column, self._ids) for column in table.columns),), columns)
         targets = _target_columns(table, statement.columns)
         if isinstance(source, ast.Query):
             source_plan = self._queries.query(source)
@@ -72,12 +98,12 @@ class ChangePlanner:
                 given[position] if position in given else default_of(column, self._ids)
                 for position, column in enumerate(table.columns)
             )
-            return plan.Insert(table, plan.Project(source_plan, full, columns))
+            return plan.Project(source_plan, full, columns)
         for values in source.rows:
             _check_width(len(values), targets, statement)
         binder = Binder(Scope(), self._parameters, self._ids, "VALUES")
         rows = tuple(self._inserted_row(table, binder, dict(zip(targets, row, strict=False))) for row in source.rows)
-        return plan.Insert(table, plan.ValueRows(rows, columns))
+        return plan.ValueRows(rows, columns)
 
     def _inserted_row(
         self, table: Table, binder: Binder, given: dict[int, ast.Expression | ast.Default]
@@ -99,16 +125,21 @@ class ChangePlanner:
 
     def _update(self, statement: ast.Update) -> plan.Update:
         table = self._tables.find(statement.table.table)
-        changed = self._changed_rows(table, statement.table, statement.where)
-        new_values = self._assignments(
-            table, statement.assignments, Binder(changed.scope, self._parameters, self._ids, "UPDATE")
+        changed = self._changed_rows(table, statement.table, statement.sources, statement.where)
+        binder = Binder(changed.scope, self._parameters, self._ids, "UPDATE")
+        new_values = self._assignments(table, statement.assignments, binder)
+        name = statement.table.alias or table.name
+        new_columns = self._ids.of_table(table, name)
+        passed = (changed.scan.columns[-1], *changed.source_columns(statement.returning))
+        old_columns = changed.scan.table_columns
+        values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(old_columns))
+        made = plan.Project(changed.node, (*values, *map(ColumnValue, passed)), (*new_columns, *passed))
+        returning = self._returning(
+            statement.returning, side_by_side(Scope((Source(name, new_columns),)), changed.sources, statement.position)
         )
-        columns = changed.scan.columns
-        values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(columns))
-        made = (*self._ids.of_table(table, statement.table.alias or table.name), columns[-1])
         key_columns = table.primary_key.columns if table.primary_key else ()
         moves = any(position in new_values for position in key_columns)
-        return plan.Update(table, plan.Project(changed.node, values, made), moves)
+        return plan.Update(table, made, moves, changed.repeats, returning)
 
     def _assignments(
         self, table: Table, assignments: Sequence[ast.Assignment], binder: Binder
@@ -129,17 +160,47 @@ class ChangePlanner:
 
     def _delete(self, statement: ast.Delete) -> plan.Delete:
         table = self._tables.find(statement.table.table)
-        return plan.Delete(table, self._changed_rows(table, statement.table, statement.where).node)
+        changed = self._changed_rows(table, statement.table, statement.sources, statement.where)
+        returning = self._returning(statement.returning, changed.scope)
+        node = changed.node
+        if changed.repeats:
+            passed = (*changed.scan.columns, *changed.source_columns(statement.returning))
+            node = plan.Project(node, tuple(map(ColumnValue, passed)), passed)
+        return plan.Delete(table, node, changed.repeats, returning)
 
-    def _changed_rows(self, table: Table, named: ast.NamedTable, where: ast.Expression | None) -> _ChangedRows:
+    def _changed_rows(
+        self,
+        table: Table,
+        named: ast.NamedTable,
+        sources: Sequence[ast.TableReference],
+        where: ast.Expression | None,
+    ) -> _ChangedRows:
         name = named.alias or table.name
         columns = self._ids.of_table(table, name)
         scan = plan.Scan(table, columns, key=self._ids.column("(key)", TEXT, nullable=False))
-        scope = Scope((Source(name, columns),))
-        if where is None:
-            return _ChangedRows(scan, scan, scope)
-        condition = Binder(scope, self._parameters, self._ids, "WHERE").condition(where, "WHERE")
-        return _ChangedRows(plan.Filter(scan, condition), scan, scope)
+        node: plan.QueryNode = scan
+        scope, others = Scope((Source(name, columns),)), Scope()
+        if sources:
+            found = self._queries.rows(sources)
+            others = found.scope
+            scope = side_by_side(scope, others, named.position)
+            node = plan.Join(plan.JoinKind.INNER, scan, found.node, None)
+        if where is not None:
+            condition = Binder(scope, self._parameters, self._ids, "WHERE").condition(where, "WHERE")
+            node = plan.Filter(node, condition)
+        return _ChangedRows(node, scan, scope, others)
+
+    # --- RETURNING ----------------------------------------------------------------------------------------------------
+
+    def _returning(self, items: Sequence[ast.SelectItem], scope: Scope) -> plan.Returning | None:
+        if not items:
+            return None
+        binder = Binder(scope, self._parameters, self._ids, "RETURNING")
+        outputs = [output for item in items for output in outputs_of(item, scope, binder)]
+        columns = tuple(
+            self._ids.column(output.name, output.value.type, nullable=is_nullable(output.value)) for output in outputs
+        )
+        return plan.Returning(tuple(output.value for output in outputs), columns)
 
 
 def _target_columns(table: Table, names: tuple[ast.Identifier, ...] | None) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -20,6 +21,7 @@ from mynode.sql.ast import TransactionControl
 from mynode.sql.executor.build import Builder
 from mynode.sql.executor.context import Execute, Execution
 from mynode.sql.executor.context import ExecutionContext as ExecutionContext
+from mynode.sql.expressions import PlanColumn
 from mynode.sql.names import TableNames
 from mynode.sql.optimizer.optimizer import optimize
 from mynode.sql.parameters import (
@@ -195,12 +197,18 @@ def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Pl
 def _result_columns(node: plan.Plan) -> tuple[ColumnInfo, ...]:
     match node:
         case plan.Select():
-            return tuple(ColumnInfo(column.name, column.type.name) for column in node.input.columns)
+            return _column_infos(node.input.columns)
+        case plan.Insert() | plan.Update() | plan.Delete():
+            return () if node.returning is None else _column_infos(node.returning.columns)
         case plan.Explain():
             return (ColumnInfo("QUERY PLAN", "TEXT"),)
         case plan.ShowTables():
             return (ColumnInfo("table_name", "TEXT"),)
     return ()
+
+
+def _column_infos(columns: Iterable[PlanColumn]) -> tuple[ColumnInfo, ...]:
+    return tuple(ColumnInfo(column.name, column.type.name) for column in columns)
 
 
 class _Cache(Generic[Key, Entry]):

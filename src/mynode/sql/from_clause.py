@@ -58,7 +58,7 @@ class FromPlanner:
         found = self._reference(references[0])
         for reference in references[1:]:
             right = self._reference(reference)
-            scope = _side_by_side(found.scope, right.scope, reference.position)
+            scope = side_by_side(found.scope, right.scope, reference.position)
             found = Rows(plan.Join(plan.JoinKind.INNER, found.node, right.node, None), scope)
         return found
 
@@ -84,7 +84,7 @@ class FromPlanner:
 
     def _join(self, join: ast.Join) -> Rows:
         left, right = self._reference(join.left), self._reference(join.right)
-        both = _side_by_side(left.scope, right.scope, join.position)
+        both = side_by_side(left.scope, right.scope, join.position)
         scope = Scope(
             (
                 *_outer(left.scope.sources, join.kind in (ast.JoinKind.RIGHT, ast.JoinKind.FULL)),
@@ -152,8 +152,8 @@ def called(node: plan.QueryNode, name: str, names: Sequence[ast.Identifier]) -> 
     return tuple(replace(column, name=new, source=name) for column, new in zip(node.columns, new_names, strict=True))
 
 
-def _side_by_side(left: Scope, right: Scope, position: int) -> Scope:
-    """Raises `DuplicateAliasError`."""
+def side_by_side(left: Scope, right: Scope, position: int) -> Scope:
+    """Both in sight at once. Raises `DuplicateAliasError`."""
     names = {source.name for source in left.sources}
     for source in right.sources:
         if source.name in names:

@@ -32,9 +32,6 @@ _NODES: Final[dict[type, str]] = {
     ast.Show: "SHOW is",
 }
 _FIELDS: Final[dict[type, dict[str, str]]] = {
-    ast.Insert: {"returning": "RETURNING is"},
-    ast.Update: {"sources": "UPDATE ... FROM is", "returning": "RETURNING is"},
-    ast.Delete: {"sources": "DELETE ... USING is", "returning": "RETURNING is"},
     ast.ColumnDefinition: {"identity": "GENERATED is"},
     ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},
 }

@@ -246,31 +246,50 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
+class Returning:
+    """What a change of rows answers for each of them: values over the columns of its input."""
+
+    values: tuple[Expression, ...]
+    columns: tuple[PlanColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """Adds the rows of the input, which have the table's columns."""
 
     table: Table
     input: QueryNode
+    returning: Returning | None
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Writes the rows of the input, which have the table's columns with their new values and last the row's key.
+    """Writes the rows of the input: the table's columns with their new values, the row's key, more for RETURNING.
 
-    `moves` says whether a column of the primary key is assigned to, so that a row can get another key.
+    Attributes:
+        moves: a column of the primary key is assigned to, so that a row can get another key.
+        repeats: the input can have a row of the table more than once: only the first counts.
     """
 
     table: Table
     input: QueryNode
     moves: bool
+    repeats: bool
+    returning: Returning | None
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Deletes the rows of the input, whose last column is the row's key."""
+    """Deletes the rows of the input: the table's columns, the row's key, more for RETURNING.
+
+    Attributes:
+        repeats: as of `Update`.
+    """
 
     table: Table
     input: QueryNode
+    repeats: bool
+    returning: Returning | None
 
 
 @dataclass(frozen=True, slots=True)

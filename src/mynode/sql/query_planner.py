@@ -102,7 +102,7 @@ class QueryPlanner:
     # --- SELECT -------------------------------------------------------------------------------------------------------
 
     def _select(self, select: ast.Select, query: ast.Query) -> plan.QueryNode:
-        rows = self._rows(select.sources)
+        rows = self.rows(select.sources)
         node, scope = rows.node, rows.scope
         if select.where is not None:
             condition = self._binder(scope, "WHERE").condition(select.where, "WHERE")
@@ -156,7 +156,8 @@ class QueryPlanner:
 
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
-    def _rows(self, references: Sequence[ast.TableReference]) -> Rows:
+    def rows(self, references: Sequence[ast.TableReference]) -> Rows:
+        """What FROM gives. Raises the `SqlError` of what it gets wrong."""
         return FromPlanner(self._tables, self._ids, self._common_table, self.query, self._binder).rows(references)
 
     def _values(self, values: ast.Values) -> plan.ValueRows:

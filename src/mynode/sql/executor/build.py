@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
 from mynode.relation.catalog import table_names
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations
-from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
+from mynode.sql.executor.output import Returning, select, text_places
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression
-from mynode.sql.result import Completion
-from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
+from mynode.values.types import BOOLEAN, INTEGER, Row
 
 _NO_ROW_COUNT: Final = Constant(None, INTEGER)
 _COUNTED: Final = Constant(True, BOOLEAN)
@@ -40,14 +39,14 @@ class Builder:
     def statement(self, node: plan.Plan) -> Execute:
         match node:
             case plan.Select():
-                texts = [place for place, column in enumerate(node.input.columns) if column.type is TEXT]
-                return select(self.query(node.input), texts)
+                return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
-                return changes.insert(self.tables[node.table.name], self._found(node.input))
+                return changes.insert(self.tables[node.table.name], self._found(node.input), _returning(node))
             case plan.Update():
-                return changes.update(self.tables[node.table.name], self._found(node.input), moves=node.moves)
+                rows, source = self.tables[node.table.name], self._changed(node)
+                return changes.update(rows, source, _returning(node), moves=node.moves)
             case plan.Delete():
-                return changes.delete(self._found(node.input))
+                return changes.delete(self.tables[node.table.name], self._changed(node), _returning(node))
             case plan.CreateTable():
                 return schema_changes.create_table(node)
             case plan.DropTable():
@@ -62,6 +61,10 @@ class Builder:
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
         assert_never(node)
+
+    def _changed(self, node: plan.Update | plan.Delete) -> Batches:
+        found = self._found(node.input)
+        return changes.once_each(found, len(node.table.columns)) if node.repeats else found
 
     def _found(self, node: plan.QueryNode) -> Batches:
         """The rows of a statement that changes what it may read: none of them may come from its own writes."""
@@ -176,6 +179,13 @@ class Builder:
         return grouping.grouped(self.query(node.input), key_of, steps)
 
 
+def _returning(node: plan.Insert | plan.Update | plan.Delete) -> Returning | None:
+    if node.returning is None:
+        return None
+    compute = Compiler(node.input.columns).rows(None, node.returning.values)
+    return Returning(compute, node.returning.columns)
+
+
 def _reads_at_once(node: plan.QueryNode) -> bool:
     """Whether all that is read is of the moment in which the first row is asked for: one scan sees no later write."""
     match node:
@@ -186,41 +196,3 @@ def _reads_at_once(node: plan.QueryNode) -> bool:
         case plan.Scan() | plan.ValueRows():
             return True
     return False
-
-
-def select(source: Batches, text_places: list[int], tag: str = "SELECT") -> Execute:
-    """Gives the source's rows out in full batches, and pauses between."""
-
-    def run(context: ExecutionContext) -> Execution:
-        count = 0
-        held: list[Row] | None = None
-        for batch in source(context):
-            if held is None:
-                held = batch
-                continue
-            held = held + batch if held else batch
-            if len(held) < ROWS_PER_BATCH:
-                yield []
-                continue
-            count += len(held)
-            yield from _sized(held, text_places)
-            held = []
-        if held:
-            count += len(held)
-            yield from _sized(held, text_places)
-        return Completion(f"{tag} {count}" if tag == "SELECT" else tag, count)
-
-    return run
-
-
-def _sized(rows: list[Row], text_places: list[int]) -> list[list[Row]]:
-    """The rows in batches within the limits of rows and, about, of bytes."""
-    small = len(rows) <= ROWS_PER_BATCH and _text_length(rows, text_places) <= BYTES_PER_BATCH
-    if small or len(rows) == 1:
-        return [rows]
-    middle = len(rows) // 2
-    return [*_sized(rows[:middle], text_places), *_sized(rows[middle:], text_places)]
-
-
-def _text_length(rows: list[Row], text_places: list[int]) -> int:
-    return sum([len(value) for place in text_places for row in rows if isinstance(value := row[place], str)])

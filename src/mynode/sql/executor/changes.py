@@ -1,11 +1,11 @@
-"""INSERT, UPDATE and DELETE: rows from a source, written into the transaction.
+"""INSERT, UPDATE and DELETE: rows from a source, written into the transaction as they come.
 
-A scan does not see what is written while it runs, so rows are written as they come.
+The source gives none that rests on what is written meanwhile; the builder sees to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from mynode.base.errors import NotNullViolationError
 from mynode.base.invariant import invariant
 from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.output import Returning
 from mynode.sql.result import Completion
 from mynode.values.text import format_text
 from mynode.values.types import Row, Value
@@ -20,7 +21,7 @@ from mynode.values.types import Row, Value
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def insert(rows: TableRows, source: Batches) -> Execute:
+def insert(rows: TableRows, source: Batches, returning: Returning | None) -> Execute:
     """Adds the source's rows, which have the table's columns.
 
     The execution raises `NotNullViolationError` or `UniqueViolationError`.
@@ -32,6 +33,7 @@ def insert(rows: TableRows, source: Batches) -> Execute:
         transaction = context.transaction
         row_id = None if has_key else rows.row_ids(transaction, _microseconds(context.now))
         count = 0
+        returned: list[Row] = []
         for batch in source(context):
             if count:
                 yield []
@@ -42,13 +44,17 @@ def insert(rows: TableRows, source: Batches) -> Execute:
                 else:
                     rows.write(transaction, row_id(count), row)
                 count += 1
+            if returning is not None:
+                returned += returning.of(batch, context)
+        if returning is not None:
+            yield from returning.batches(returned)
         return Completion(f"INSERT 0 {count}", count)
 
     return run
 
 
-def update(rows: TableRows, source: Batches, *, moves: bool) -> Execute:
-    """Writes the source's rows, each with its new values and then its key.
+def update(rows: TableRows, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
+    """Writes the source's rows: each the new values, then the key, then what only RETURNING wants.
 
     With `moves` rows may get other keys. All are taken away before they are put at their new keys, so that a statement
     may exchange keys (`SET id = id + 1`); PostgreSQL refuses that.
@@ -56,52 +62,80 @@ def update(rows: TableRows, source: Batches, *, moves: bool) -> Execute:
     The execution raises `NotNullViolationError` or `UniqueViolationError`.
     """
     check = _not_null_check(rows)
+    width = len(rows.table.columns)
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
         count = 0
         moved: list[Row] = []
+        returned: list[Row] = []
         for batch in source(context):
             if count:
                 yield []
             count += len(batch)
-            for row_and_key in batch:
-                row, key = row_and_key[:-1], _key(row_and_key)
+            for found in batch:
+                row, key = found[:width], _key(found, width)
                 check(row)
                 if moves and rows.key_of(row) != key:
                     transaction.delete(key)
                     moved.append(row)
                 else:
                     rows.write(transaction, key, row)
+            if returning is not None:
+                returned += returning.of(batch, context)
         for row in moved:
             rows.insert(transaction, row)
+        if returning is not None:
+            yield from returning.batches(returned)
         return Completion(f"UPDATE {count}", count)
 
     return run
 
 
-def delete(source: Batches) -> Execute:
-    """Deletes the rows at the keys that are last in the source's rows."""
+def delete(rows: TableRows, source: Batches, returning: Returning | None) -> Execute:
+    """Deletes the source's rows: each the values, then the key, then what only RETURNING wants."""
+    width = len(rows.table.columns)
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
         count = 0
+        returned: list[Row] = []
         for batch in source(context):
             if count:
                 yield []
             count += len(batch)
-            for row_and_key in batch:
-                transaction.delete(_key(row_and_key))
+            for found in batch:
+                transaction.delete(_key(found, width))
+            if returning is not None:
+                returned += returning.of(batch, context)
+        if returning is not None:
+            yield from returning.batches(returned)
         return Completion(f"DELETE {count}", count)
 
     return run
 
 
-def _key(row_and_key: Row) -> bytes:
-    key = row_and_key[-1]
+def once_each(source: Batches, key_place: int) -> Batches:
+    """Of the rows with the same key the first only: a row of a table that is joined to several others."""
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        seen: set[Value] = set()
+        for batch in source(context):
+            first: list[Row] = []
+            for row in batch:
+                if row[key_place] not in seen:
+                    seen.add(row[key_place])
+                    first.append(row)
+            yield first
+
+    return run
+
+
+def _key(found: Row, place: int) -> bytes:
+    key = found[place]
     if isinstance(key, bytes):
         return key
-    invariant(False, "the last value of a changed row is its key")
+    invariant(False, "a changed row comes with its key")
     return b""
 
 

@@ -28,6 +28,17 @@ class Memory:
     def __init__(self) -> None:
         self.held_bytes = 0
 
+    def keep(self, rows: Sequence[Row]) -> int:
+        """Count rows that are kept until the execution ends; about their bytes. Raises `QueryMemoryError`."""
+        size = estimated_bytes(rows)
+        self.held_bytes += size
+        if self.held_bytes > MAX_QUERY_BYTES:
+            raise QueryMemoryError(
+                f"the query holds more than {MAX_QUERY_BYTES // MIB} MiB in sorts, groups and joins",
+                hint="Let it find fewer rows, or order, group and join by a primary key.",
+            )
+        return size
+
     @contextmanager
     def holder(self) -> Iterator[Callable[[Sequence[Row]], None]]:
         """For one operator: a function that it calls with rows that it keeps until the end of the block.
@@ -38,14 +49,7 @@ class Memory:
 
         def hold(rows: Sequence[Row]) -> None:
             nonlocal held
-            size = estimated_bytes(rows)
-            held += size
-            self.held_bytes += size
-            if self.held_bytes > MAX_QUERY_BYTES:
-                raise QueryMemoryError(
-                    f"the query holds more than {MAX_QUERY_BYTES // MIB} MiB in sorts, groups and joins",
-                    hint="Let it find fewer rows, or order, group and join by a primary key.",
-                )
+            held += self.keep(rows)
 
         try:
             yield hold
