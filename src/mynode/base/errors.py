@@ -250,6 +250,12 @@ class DuplicateColumnError(SqlError):
     sqlstate = "42701"
 
 
+class DuplicateObjectError(SqlError):
+    """A constraint's name that another one of the table has."""
+
+    sqlstate = "42710"
+
+
 class DuplicateAliasError(SqlError):
     sqlstate = "42712"
 
@@ -340,6 +346,10 @@ class NotNullViolationError(SqlError):
 
 class UniqueViolationError(SqlError):
     sqlstate = "23505"
+
+
+class CheckViolationError(SqlError):
+    sqlstate = "23514"
 
 
 class FeatureNotSupportedError(SqlError):

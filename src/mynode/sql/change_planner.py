@@ -17,7 +17,7 @@ from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import outputs_of
-from mynode.sql.stored_expressions import default_of
+from mynode.sql.stored_expressions import default_of, row_rules
 from mynode.values.casts import CastLevel
 from mynode.values.types import TEXT
 
@@ -78,7 +78,8 @@ class ChangePlanner:
         name = statement.table.alias or table.name
         columns = self._ids.of_table(table, name)
         returning = self._returning(statement.returning, Scope((Source(name, columns),)))
-        return plan.Insert(table, self._inserted_rows(table, columns, statement), returning)
+        rows = self._inserted_rows(table, columns, statement)
+        return plan.Insert(table, rows, row_rules(table, self._ids), returning)
 
     def _inserted_rows(
         self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert
@@ -139,7 +140,7 @@ class ChangePlanner:
         )
         key_columns = table.primary_key.columns if table.primary_key else ()
         moves = any(position in new_values for position in key_columns)
-        return plan.Update(table, made, moves, changed.repeats, returning)
+        return plan.Update(table, made, row_rules(table, self._ids), moves, changed.repeats, returning)
 
     def _assignments(
         self, table: Table, assignments: Sequence[ast.Assignment], binder: Binder

@@ -17,7 +17,6 @@ _NODES: Final[dict[type, str]] = {
     ast.QuantifiedComparison: "comparisons with ANY and ALL are",
     ast.OnConflict: "ON CONFLICT is",
     ast.Unique: "UNIQUE is",
-    ast.Check: "CHECK is",
     ast.ForeignKey: "FOREIGN KEY is",
     ast.AlterTable: "ALTER TABLE is",
     ast.Truncate: "TRUNCATE is",

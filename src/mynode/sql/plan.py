@@ -254,11 +254,34 @@ class Returning:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRule:
+    """A CHECK constraint: the condition may not be FALSE."""
+
+    name: str
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """What each new row of a table must be, besides what the table's schema says by itself.
+
+    Attributes:
+        columns: the table's, over which the conditions are.
+        checks: in the order in which they are tested, by name.
+    """
+
+    table: Table
+    columns: tuple[PlanColumn, ...]
+    checks: tuple[CheckRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """Adds the rows of the input, which have the table's columns."""
 
     table: Table
     input: QueryNode
+    rules: RowRules
     returning: Returning | None
 
 
@@ -273,6 +296,7 @@ class Update:
 
     table: Table
     input: QueryNode
+    rules: RowRules
     moves: bool
     repeats: bool
     returning: Returning | None

@@ -6,14 +6,16 @@ in that statement. When a plan is made with them they have no place in the state
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mynode.base.errors import SqlError
-from mynode.relation.schema import Column
-from mynode.sql import ast
+from mynode.relation.schema import Column, Table
+from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
-from mynode.sql.expressions import Constant, Expression
+from mynode.sql.expressions import Constant, Expression, PlanColumn
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.parser import parse_stored_expression
-from mynode.sql.scope import ColumnIds, Scope
+from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.values.types import SqlType
 
 
@@ -31,3 +33,23 @@ def default_of(column: Column, ids: ColumnIds) -> Expression:
     except SqlError as error:
         error.position = None
         raise
+
+
+def bind_check(node: ast.Expression, table_name: str, columns: Sequence[PlanColumn], ids: ColumnIds) -> Expression:
+    """The condition of a CHECK over the table's columns. Raises the `SqlError` of what is wrong with it."""
+    scope = Scope((Source(table_name, tuple(columns)),))
+    return Binder(scope, ParameterTypes({}), ids, "check constraints").condition(node, "CHECK")
+
+
+def row_rules(table: Table, ids: ColumnIds) -> plan.RowRules:
+    """What new rows of the table must be."""
+    columns = ids.of_table(table, table.name)
+    checks: list[plan.CheckRule] = []
+    for check in sorted(table.checks, key=lambda check: check.name):
+        try:
+            condition = bind_check(parse_stored_expression(check.condition), table.name, columns, ids)
+        except SqlError as error:
+            error.position = None
+            raise
+        checks.append(plan.CheckRule(check.name, condition))
+    return plan.RowRules(table, columns, tuple(checks))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import replace
+
 from mynode.base.errors import (
     DuplicateColumnError,
+    DuplicateObjectError,
     InvalidTableDefinitionError,
     ProgramLimitExceededError,
     UndefinedColumnError,
 )
 from mynode.base.limits import MAX_COLUMNS
-from mynode.relation.schema import Column, PrimaryKey, Table, new_table
+from mynode.relation.schema import Check, Column, PrimaryKey, Table, new_table
 from mynode.sql import ast
 from mynode.sql.binder import resolve_type
+from mynode.sql.constraint_names import default_name, numbered_names
+from mynode.sql.expressions import columns_in
 from mynode.sql.not_yet import not_yet
 from mynode.sql.scope import ColumnIds
-from mynode.sql.stored_expressions import bind_default
+from mynode.sql.stored_expressions import bind_check, bind_default
 
 
 def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
@@ -28,13 +34,52 @@ def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
             raise DuplicateColumnError(
                 f'column "{definition.name}" specified more than once', position=definition.position
             )
+    _refuse_twice_named(statement)
     primary_key = _primary_key(statement, positions)
     in_key = primary_key.columns if primary_key else ()
     columns = tuple(
         _column(definition, position, in_key=position in in_key, ids=ids)
         for position, definition in enumerate(statement.columns)
     )
-    return new_table(name, columns, primary_key)
+    table = new_table(name, columns, primary_key)
+    return replace(table, checks=_checks(statement, table, ids))
+
+
+def _checks(statement: ast.CreateTable, table: Table, ids: ColumnIds) -> tuple[Check, ...]:
+    """The CHECK constraints; those without a name get one that no constraint has."""
+    found: list[Check] = []
+    taken = {constraint.name for constraint in statement.constraints if constraint.name is not None}
+    for constraint in statement.constraints:
+        if isinstance(constraint, ast.Check):
+            check = define_check(constraint, table, taken, ids)
+            taken.add(check.name)
+            found.append(check)
+    return tuple(found)
+
+
+def define_check(constraint: ast.Check, table: Table, taken: Container[str | None], ids: ColumnIds) -> Check:
+    """A CHECK constraint of the table. Without a name it gets one that is not `taken`, after the column it is about."""
+    columns = ids.of_table(table, table.name)
+    condition = bind_check(constraint.condition.expression, table.name, columns, ids)
+    name = constraint.name
+    if name is None:
+        used = {column.name for column in columns_in(condition)}
+        about = [constraint.column] if constraint.column is not None else list(used) if len(used) == 1 else []
+        names = numbered_names(default_name(table.name, about, "check"))
+        name = next(name for name in names if name not in taken)
+    return Check(name, constraint.condition.text)
+
+
+def _refuse_twice_named(statement: ast.CreateTable) -> None:
+    seen: set[str] = set()
+    for constraint in statement.constraints:
+        if constraint.name in seen:
+            raise DuplicateObjectError(
+                f'constraint "{constraint.name}" for relation "{statement.table.name}" already exists',
+                position=constraint.position,
+            )
+        if constraint.name is not None:
+            seen.add(constraint.name)
 
 
 def _column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: ColumnIds) -> Column:
@@ -49,6 +94,8 @@ def _column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: C
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:
     found: PrimaryKey | None = None
     for constraint in statement.constraints:
+        if isinstance(constraint, ast.Check):
+            continue
         if not isinstance(constraint, ast.PrimaryKey):
             raise not_yet(constraint)
         if found is not None:

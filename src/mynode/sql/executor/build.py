@@ -14,6 +14,7 @@ from mynode.sql.executor import changes, grouping, operators, schema_changes, se
 from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
+from mynode.sql.executor.row_checks import row_check
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
@@ -41,10 +42,11 @@ class Builder:
             case plan.Select():
                 return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
-                return changes.insert(self.tables[node.table.name], self._found(node.input), _returning(node))
+                rows, check = self.tables[node.table.name], row_check(node.rules)
+                return changes.insert(rows, check, self._found(node.input), _returning(node))
             case plan.Update():
-                rows, source = self.tables[node.table.name], self._changed(node)
-                return changes.update(rows, source, _returning(node), moves=node.moves)
+                rows, check = self.tables[node.table.name], row_check(node.rules)
+                return changes.update(rows, check, self._changed(node), _returning(node), moves=node.moves)
             case plan.Delete():
                 return changes.delete(self.tables[node.table.name], self._changed(node), _returning(node))
             case plan.CreateTable():

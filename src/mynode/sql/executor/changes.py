@@ -5,28 +5,26 @@ The source gives none that rests on what is written meanwhile; the builder sees 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from mynode.base.errors import NotNullViolationError
 from mynode.base.invariant import invariant
 from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.output import Returning
+from mynode.sql.executor.row_checks import RowCheck
 from mynode.sql.result import Completion
-from mynode.values.text import format_text
 from mynode.values.types import Row, Value
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def insert(rows: TableRows, source: Batches, returning: Returning | None) -> Execute:
+def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returning | None) -> Execute:
     """Adds the source's rows, which have the table's columns.
 
-    The execution raises `NotNullViolationError` or `UniqueViolationError`.
+    The execution raises what the check does, or `UniqueViolationError`.
     """
-    check = _not_null_check(rows)
     has_key = rows.table.primary_key is not None
 
     def run(context: ExecutionContext) -> Execution:
@@ -37,8 +35,8 @@ def insert(rows: TableRows, source: Batches, returning: Returning | None) -> Exe
         for batch in source(context):
             if count:
                 yield []
+            check(batch, context)
             for row in batch:
-                check(row)
                 if row_id is None:
                     rows.insert(transaction, row)
                 else:
@@ -53,15 +51,14 @@ def insert(rows: TableRows, source: Batches, returning: Returning | None) -> Exe
     return run
 
 
-def update(rows: TableRows, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
+def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
     """Writes the source's rows: each the new values, then the key, then what only RETURNING wants.
 
     With `moves` rows may get other keys. All are taken away before they are put at their new keys, so that a statement
     may exchange keys (`SET id = id + 1`); PostgreSQL refuses that.
 
-    The execution raises `NotNullViolationError` or `UniqueViolationError`.
+    The execution raises what the check does, or `UniqueViolationError`.
     """
-    check = _not_null_check(rows)
     width = len(rows.table.columns)
 
     def run(context: ExecutionContext) -> Execution:
@@ -73,9 +70,9 @@ def update(rows: TableRows, source: Batches, returning: Returning | None, *, mov
             if count:
                 yield []
             count += len(batch)
+            check(batch, context)
             for found in batch:
                 row, key = found[:width], _key(found, width)
-                check(row)
                 if moves and rows.key_of(row) != key:
                     transaction.delete(key)
                     moved.append(row)
@@ -137,28 +134,6 @@ def _key(found: Row, place: int) -> bytes:
         return key
     invariant(False, "a changed row comes with its key")
     return b""
-
-
-def _not_null_check(rows: TableRows) -> Callable[[Row], None]:
-    """A function that raises `NotNullViolationError` for a row with a NULL where none may be."""
-    table = rows.table
-    places = [place for place, column in enumerate(table.columns) if column.not_null]
-
-    def check(row: Row) -> None:
-        for place in places:
-            if row[place] is None:
-                shown = ", ".join(map(_shown, row))
-                raise NotNullViolationError(
-                    f'null value in column "{table.columns[place].name}" of relation "{table.name}" '
-                    "violates not-null constraint",
-                    detail=f"Failing row contains ({shown}).",
-                )
-
-    return check
-
-
-def _shown(value: Value) -> str:
-    return "null" if value is None else format_text(value)
 
 
 def _microseconds(now: datetime) -> int:
