@@ -22,6 +22,7 @@ import mynode
 from mynode.actors.checkpointer import CheckpointerActor
 from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.newest_view import NewestView
 from mynode.actors.peer_link import PeerLinkActor
 from mynode.actors.ports import NodeIdentity, NodeStatus, PeerStatus, PeerTransport
 from mynode.actors.protocol import (
@@ -175,7 +176,11 @@ class Node:
         self._log_store = LogStoreActor(
             files.raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
         )
-        self._state_machine = StateMachineActor(Machine(files.engine), inbox=self._state_inbox, raft=self._raft_inbox)
+        machine = Machine(files.engine)
+        self._newest_view = NewestView(machine.view())
+        self._state_machine = StateMachineActor(
+            machine, inbox=self._state_inbox, raft=self._raft_inbox, newest=self._newest_view
+        )
         self._checkpointer = CheckpointerActor(files.engine, run_blocking=surroundings.run_blocking)
         self.raft = RaftActor(
             self._restore_core(files),
@@ -183,6 +188,7 @@ class Node:
             log_store=self._log_inbox,
             state_machine=self._state_inbox,
             links=self._link_inboxes,
+            newest=self._newest_view,
         )
         self._engine = SqlEngine()
         self._proposal_ids = ProposalIds(surroundings.random)
@@ -215,6 +221,7 @@ class Node:
             connection=connection,
             raft=self._raft_inbox,
             state_machine=self._state_inbox,
+            newest=self._newest_view,
             proposal_ids=self._proposal_ids,
             random=random,
             idle_timeout_s=self._idle_in_transaction_timeout_s,

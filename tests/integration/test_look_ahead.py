@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from mynode.actors.log_store import LogStoreActor, inline
 from mynode.actors.mailbox import Inbox
+from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import (
     LOG_INBOX,
     RAFT_INBOX,
@@ -22,11 +23,13 @@ from mynode.actors.protocol import (
 from mynode.actors.raft import RaftActor
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.limits import MAX_LOAD_BYTES, MAX_UNAPPLIED_BYTES, MIB, TICK_MS
+from mynode.mvcc.view import ReadView
 from mynode.raft.config import RaftConfig, Restored
 from mynode.raft.core import RaftCore
 from mynode.raft.effects import HardState, Persist
 from mynode.raft.messages import Entry, EntryKind
 from mynode.storage.raft_log import RaftLog
+from mynode.storage.tree import Tree
 
 ENTRIES = 100
 """Of half a MiB each: several times what may wait."""
@@ -46,8 +49,9 @@ async def test_what_waits_to_be_applied_is_bounded(autojump_clock: MockClock) ->
     raft_inbox: Inbox[RaftMessage] = Inbox(RAFT_INBOX)
     log_inbox: Inbox[LogMessage] = Inbox(LOG_INBOX)
     state_inbox: Inbox[StateMessage] = Inbox(STATE_INBOX)
+    newest = NewestView(ReadView(0, Tree.empty()))
     core = RaftCore(RaftConfig(1, (1,)), restored, Random(1))
-    raft = RaftActor(core, inbox=raft_inbox, log_store=log_inbox, state_machine=state_inbox, links={})
+    raft = RaftActor(core, inbox=raft_inbox, log_store=log_inbox, state_machine=state_inbox, links={}, newest=newest)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(LogStoreActor(raft_log, inbox=log_inbox, raft=raft_inbox, run_blocking=inline).run)
         nursery.start_soon(raft.run)

@@ -82,6 +82,7 @@ async def test_a_cancel_while_the_outcome_is_on_its_way_ends_a_conflicting_state
             await first.execute("INSERT INTO c VALUES (?, 0)", row)
             may_apply = trio.Event()
             monkeypatch.setattr(inbox, "drain", slow_drain)
+            await node.status()  # It wakes state_machine, which drains slowly from now on.
             update(first, f"UPDATE c SET n = 100 WHERE id = {row}")
             update(second, f"UPDATE c SET n = n + 1 WHERE id = {row}")
             await trio.sleep(0.05)

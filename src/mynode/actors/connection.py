@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import trio
 
-from mynode.actors.mailbox import Inbox
-from mynode.actors.protocol import FrontMessage, Submit
 from mynode.base.errors import MyNodeError, NodeBusyError
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES
 from mynode.session.api import ErrorInfo, SessionRequest, StatementReply, StatementRequest
 
 REFUSALS: Final = 1_024
 """Refusals that may wait for a client that does not read; beyond it the connection is closed."""
+
+Route: TypeAlias = "Callable[[FrontConnection, Sequence[SessionRequest]], Sequence[SessionRequest]]"
 
 
 class FrontConnection:
@@ -23,12 +23,12 @@ class FrontConnection:
     Sessions wait in `put` while the client does not read, so a slow client costs a bounded amount of memory.
 
     Args:
-        front: the inbox of rpc_front.
+        route: hands requests to their sessions, and returns those that the node has no room for.
         on_close: called once, when the client is gone, or is sent away.
     """
 
-    def __init__(self, front: Inbox[FrontMessage], on_close: Callable[[FrontConnection], None]) -> None:
-        self._front = front
+    def __init__(self, route: Route, on_close: Callable[[FrontConnection], None]) -> None:
+        self._route = route
         self._on_close = on_close
         self._replies, self._outbox = trio.open_memory_channel[StatementReply](CONNECTION_OUTBOX_REPLIES)
         self._refused: list[StatementReply] = []
@@ -43,10 +43,11 @@ class FrontConnection:
         """
         if self._closed:
             return
-        if not self._front.post(Submit(self, tuple(requests))):
-            busy = NodeBusyError("the node has too many requests waiting", hint="Send the statement again later.")
-            for request in requests:
-                self.refuse(request, busy)
+        for request in self._route(self, requests):
+            self.refuse(
+                request,
+                NodeBusyError("the node has too many requests waiting", hint="Send the statement again later."),
+            )
 
     async def replies(self) -> list[StatementReply]:
         """Wait for a reply, then take all that wait; empty once the connection is closed."""

@@ -3,7 +3,7 @@
 | actor          | inbox takes      | senders                        | capacity               | when full           |
 |----------------|------------------|--------------------------------|------------------------|---------------------|
 | rpc_front      | `FrontMessage`   | services (rpc/), embedded      | `FRONT_INBOX`          | the request refused |
-| sql_session ×n | `SessionRequest` | rpc_front                      | `limits.SESSION_INBOX` | the request refused |
+| sql_session ×n | `SessionRequest` | rpc_front, services            | `limits.SESSION_INBOX` | the request refused |
 | raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | asks refused, the   |
 |                |                  | log_store, state_machine,      |                        | rest dropped        |
 |                |                  | peer_link, ticker              |                        |                     |
@@ -221,7 +221,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A frame of requests arrived on a connection."""
+    """Requests arrived on a connection, of which the first opens a session."""
 
     connection: Connection
     requests: tuple[SessionRequest, ...]

@@ -10,6 +10,7 @@ import trio
 from trio_util import AsyncValue
 
 from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.newest_view import NewestView
 from mynode.actors.operators import OperatorAsks
 from mynode.actors.protocol import (
     RAFT_RESERVED,
@@ -67,12 +68,14 @@ class RaftActor:
         log_store: Inbox[LogMessage],
         state_machine: Inbox[StateMessage],
         links: dict[NodeId, Inbox[PeerBatch]],
+        newest: NewestView,
     ) -> None:
         self._core = core
         self._inbox = inbox
         self._log_store = log_store
         self._state_machine = state_machine
         self._links = links
+        self._newest = newest
         self._proposers: dict[ProposalId, Reply[Outcome]] = {}
         self._readers: dict[int, list[Reply[ReadView]]] = {}
         self._next_token = 1
@@ -234,7 +237,13 @@ class RaftActor:
             tell = self._ends_a_half(effects.committed)
             self._unsent.append(ApplyEntries(tuple(effects.committed), replies, tell))
         for ready in effects.read_ready:
-            self._unsent.append(OpenViews(ready.index, tuple(self._readers.pop(ready.token))))
+            readers = self._readers.pop(ready.token)
+            view = self._newest.at_least(ready.index)
+            if view is None:
+                self._unsent.append(OpenViews(ready.index, tuple(readers)))
+                continue
+            for reader in readers:
+                reader.answer(view)
 
     def _ends_a_half(self, entries: list[Entry]) -> bool:
         self._bytes_since_asked += sum([len(entry.payload) for entry in entries]) + ENTRY_OVERHEAD_BYTES * len(entries)

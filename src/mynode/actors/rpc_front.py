@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -38,7 +38,11 @@ class RpcFrontActor:
     A session opens with its first statement and ends with `CloseRequest`, or with its connection. Session ids count
     within a connection: the same id on two connections is two sessions, told apart only by the outcome table.
 
-    Invariant: at most `MAX_SESSIONS` session tasks run.
+    Requests for a session that is open go to it straight from the connection, a task switch less for most statements.
+    Only what opens a session waits for this actor, which can start tasks, and everything behind it waits too.
+
+    Invariants: at most `MAX_SESSIONS` session tasks run. `_waiting` counts the `Submit`s not yet routed; while there
+    are any, nothing overtakes them.
     """
 
     def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession) -> None:
@@ -46,6 +50,7 @@ class RpcFrontActor:
         self._make_session = make_session
         self._gone: list[Connection] = []
         self._sessions: dict[Connection, dict[SessionId, _OpenSession]] = {}
+        self._waiting = 0
         self._running = 0
         self._idle = trio.Event()
         self._draining = False
@@ -63,7 +68,7 @@ class RpcFrontActor:
         """
         if self._draining or self._stopping:
             raise ShuttingDownError.of_node()
-        return FrontConnection(self._inbox, self._closed)
+        return FrontConnection(self._submit, self._closed)
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -71,8 +76,9 @@ class RpcFrontActor:
                 for message in await self._inbox.drain():
                     match message:
                         case Submit(connection, requests):
+                            self._waiting -= 1
                             for request in requests:
-                                self._route(nursery, connection, request)
+                                self._route(connection, request, nursery)
                         case Disconnect():
                             continue
                         case _:
@@ -108,7 +114,20 @@ class RpcFrontActor:
 
     # --- routing -----------------------------------------------------------------------------------------------------
 
-    def _route(self, nursery: trio.Nursery, connection: Connection, request: SessionRequest) -> None:
+    def _submit(self, connection: Connection, requests: Sequence[SessionRequest]) -> Sequence[SessionRequest]:
+        sessions = self._sessions.get(connection, {})
+        for position, request in enumerate(requests):
+            if self._waiting or request.session_id not in sessions:
+                rest = requests[position:]
+                if not self._inbox.post(Submit(connection, tuple(rest))):
+                    return rest
+                self._waiting += 1
+                break
+            self._route(connection, request)
+        return ()
+
+    def _route(self, connection: Connection, request: SessionRequest, nursery: trio.Nursery | None = None) -> None:
+        """Hand one request on; with a nursery it may open a session."""
         session = self._sessions.get(connection, {}).get(request.session_id)
         match request:
             case StatementRequest():
@@ -116,12 +135,12 @@ class RpcFrontActor:
                 if self._stopping or is_leaving:
                     connection.refuse(request, ShuttingDownError.of_node())
                     return
-                if session is None:
+                if session is None and nursery is not None:
                     if self._running >= MAX_SESSIONS:
                         connection.refuse(request, _busy(f"the node has {MAX_SESSIONS} open sessions"))
                         return
                     session = self._open(nursery, connection, request.session_id)
-                if not session.inbox.post(request):
+                if session is None or not session.inbox.post(request):
                     connection.refuse(request, _busy("the session has too many statements waiting"))
             case CancelRequest(sequence=sequence):
                 if session is not None:

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import (
     RAFT_RESERVED,
     AbandonProposal,
@@ -71,6 +72,7 @@ class SqlSessionActor:
         connection: Connection,
         raft: Inbox[RaftMessage],
         state_machine: Inbox[StateMessage],
+        newest: NewestView,
         proposal_ids: ProposalIds,
         random: Random,
         idle_timeout_s: float,
@@ -80,6 +82,7 @@ class SqlSessionActor:
         self._connection = connection
         self._raft = raft
         self._state_machine = state_machine
+        self._newest = newest
         self._proposal_ids = proposal_ids
         self._random = random
         self._idle_timeout_s = idle_timeout_s
@@ -206,6 +209,8 @@ class SqlSessionActor:
                 self._ask_raft(ReadAsk(fresh))
                 return await fresh.wait()
             case OpenView(at_least):
+                if (view := self._newest.at_least(at_least)) is not None:
+                    return view
                 local: Reply[ReadView] = Reply()
                 await self._state_machine.send(OpenViews(at_least, (local,)))
                 return await local.wait()

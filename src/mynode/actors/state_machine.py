@@ -9,6 +9,7 @@ from typing import Final, assert_never
 import trio
 
 from mynode.actors.mailbox import Inbox, Reply
+from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import Applied, ApplyEntries, MachineStatusAsk, OpenViews, RaftMessage, StateMessage
 from mynode.base.errors import OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex
@@ -27,8 +28,11 @@ class StateMachineActor:
     Invariant: every reply handed in is answered once, by a view, an outcome or `ShuttingDownError`.
     """
 
-    def __init__(self, machine: Machine, *, inbox: Inbox[StateMessage], raft: Inbox[RaftMessage]) -> None:
+    def __init__(
+        self, machine: Machine, *, inbox: Inbox[StateMessage], raft: Inbox[RaftMessage], newest: NewestView
+    ) -> None:
         self._machine = machine
+        self._newest = newest
         self._inbox = inbox
         self._raft = raft
         self._unhandled: deque[StateMessage] = deque()
@@ -66,6 +70,7 @@ class StateMachineActor:
                 await trio.lowlevel.checkpoint()
             applied = entries[start : start + APPLY_SLICE_ENTRIES]
             outcomes = self._machine.apply(applied)
+            self._newest.show(self._machine.view())
             if self._proposers:
                 for entry, outcome in zip(applied, outcomes, strict=True):
                     reply = self._proposers.pop(entry.index, None)

@@ -4,7 +4,7 @@
 |---------|---------|-----------------------------------------------------------|---------------------------------|
 | Trio    | asyncio | `in_asyncio`: await a coroutine of grpclib                | nothing if it need not wait     |
 | asyncio | Trio    | `in_trio`: a Trio task whose end asyncio awaits           | 45 µs: once a call or stream    |
-| asyncio | Trio    | `Crossing`: a bounded queue, taken whole                  | 5 µs a wake                     |
+| asyncio | Trio    | `Crossing`: a queue, taken whole                          | 5 µs a wake                     |
 | either  | either  | a plain call: `send_nowait`, `set_result`, `Event.set`    | nothing                         |
 
 A callback of asyncio's loop costs about 12 µs under trio-asyncio, so that an asyncio task for each message is what to
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar, TypeVarTuple
@@ -105,29 +104,23 @@ def in_trio(function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> asyncio.Futu
 
 
 class Crossing(Generic[T]):
-    """A bounded queue from asyncio to one Trio task, which takes all that waits at each wake.
+    """A queue from asyncio to one Trio task, which takes all that waits at each wake.
 
-    Invariants: at most `capacity` items wait; at most one task takes and one puts; after `close` nothing is added, and
-    what waits is still taken before the end shows.
+    It has no bound of its own: whoever puts items in knows from `on_taken` when it may put in more.
+
+    Invariants: at most one task takes; after `close` nothing is added, and what waits is still taken before the end
+    shows.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._items: deque[T] = deque()
-        self._capacity = capacity
-        self._room: asyncio.Future[None] | None = None
+    def __init__(self, on_taken: Callable[[], None]) -> None:
+        self._items: list[T] = []
+        self._on_taken = on_taken
         self._taker: trio.lowlevel.Task | None = None
         self._end: Exception | None = None
         self._closed = False
 
-    async def put(self, item: T) -> None:
-        """asyncio's side. Waits while the queue is full; after `close` the item is dropped."""
-        while len(self._items) >= self._capacity and not self._closed:
-            invariant(self._room is None, "one task puts into a crossing")
-            self._room = asyncio.get_running_loop().create_future()
-            try:
-                await self._room
-            finally:
-                self._room = None
+    def put(self, item: T) -> None:
+        """asyncio's side. After `close` the item is dropped."""
         if not self._closed:
             self._items.append(item)
             self._wake()
@@ -140,11 +133,10 @@ class Crossing(Generic[T]):
             await trio.lowlevel.wait_task_rescheduled(self._abort)
         else:
             await trio.lowlevel.checkpoint()
-        items = list(self._items)
-        self._items.clear()
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
-        if not items and self._end is not None:
+        items, self._items = self._items, []
+        if items:
+            self._on_taken()
+        elif self._end is not None:
             raise self._end
         return items
 
@@ -154,8 +146,6 @@ class Crossing(Generic[T]):
             self._closed = True
             self._end = error
             self._wake()
-            if self._room is not None and not self._room.done():
-                self._room.set_result(None)
 
     def _wake(self) -> None:
         if self._taker is not None:

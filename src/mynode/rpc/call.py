@@ -17,6 +17,7 @@ from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError
 from mynode.base.invariant import invariant
 from mynode.rpc.bridge import Crossing, await_in_asyncio, in_asyncio
+from mynode.rpc.direct import buffer_of
 from mynode.rpc.errors import error_of
 from mynode.rpc.http2 import BoundedChannel
 from mynode.rpc.methods import Method
@@ -26,8 +27,6 @@ Request = TypeVar("Request", bound=ProtoMessage)
 Response = TypeVar("Response", bound=ProtoMessage)
 
 CONNECT_TIMEOUT_S: Final = 5.0
-RECEIVED_FRAMES: Final = 4
-"""Frames that wait to be taken; beyond it, flow control holds back the sender."""
 
 
 @contextmanager
@@ -73,6 +72,8 @@ async def _ask(
 class StreamCall(Generic[Request, Response]):
     """One call with a streaming request. An asyncio task holds it open and receives; Trio tasks send and take.
 
+    What has arrived and is not taken is bounded by the flow control of HTTP/2 (`http2.WINDOW_BYTES`).
+
     Invariant: after the task's end, every wait in `send` and `receive` ends with the call's error.
     """
 
@@ -81,7 +82,7 @@ class StreamCall(Generic[Request, Response]):
         self._method = method
         self._address = address
         self._codec = MessageCodec()
-        self._received: Crossing[Response] = Crossing(RECEIVED_FRAMES)
+        self._received: Crossing[Response] = Crossing(self._taken)
         self._stream: Stream[Request, Response] | None = None
         self._accepted = trio.Event()
         self._error: ConnectionFailedError | None = None
@@ -110,10 +111,16 @@ class StreamCall(Generic[Request, Response]):
             self._end(error)
 
     async def _receive_all(self, stream: Stream[Request, Response]) -> None:
-        while (message := await stream.recv_message()) is not None:
-            await self._received.put(message)
+        await buffer_of(stream._stream).deliver(self._receive, holds_back=True)
         # On its way out of the call, grpclib makes of this what the trailers say, if there are any.
         raise StreamTerminatedError("the stream ended")
+
+    def _receive(self, data: bytes) -> None:
+        self._received.put(self._codec.decode(data, self._method.response))
+
+    def _taken(self) -> None:
+        if self._stream is not None:
+            buffer_of(self._stream._stream).acknowledge()
 
     def _end(self, error: ConnectionFailedError) -> None:
         if self._error is None:

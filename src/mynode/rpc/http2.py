@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -30,10 +31,10 @@ from mynode.base.limits import (
     KEEPALIVE_S,
     KIB,
     MAX_CONNECTIONS,
-    MAX_REQUEST_FRAME_BYTES,
     MAX_UNSENT_BYTES,
     MIB,
 )
+from mynode.rpc.direct import DirectBuffer, check_size
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +66,12 @@ class BoundedStream(Stream):
         else:
             self.buffer.eof()
 
+    def init_stream(self, stream_id: int, connection: Connection) -> None:
+        super().init_stream(stream_id, connection)
+        self.buffer = DirectBuffer(partial(connection.ack, stream_id))
+
     async def recv_data(self, size: int) -> bytes:
-        if size > MAX_REQUEST_FRAME_BYTES:
-            raise GRPCError(
-                Status.RESOURCE_EXHAUSTED, f"a message of {size} bytes, {MAX_REQUEST_FRAME_BYTES} is the most"
-            )
+        check_size(size)
         try:
             return await super().recv_data(size)
         except AssertionError as error:
@@ -77,6 +79,10 @@ class BoundedStream(Stream):
 
 
 class BoundedConnection(Connection):
+    def ack(self, stream_id: int, size: int) -> None:
+        if not self.is_closing():
+            super().ack(stream_id, size)
+
     def create_stream(self, *, stream_id: int | None = None, wrapper: Wrapper | None = None) -> Stream:
         return BoundedStream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
 

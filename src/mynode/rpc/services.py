@@ -15,11 +15,12 @@ from grpclib.server import Stream
 from mynode.actors.ports import ClusterPort, NodeIdentity, PeerPort, SessionPort
 from mynode.base.errors import ProtocolViolationError, ShuttingDownError
 from mynode.rpc.bridge import in_trio
+from mynode.rpc.direct import buffer_of
 from mynode.rpc.errors import handler
 from mynode.rpc.execute import execute
 from mynode.rpc.generated.mynode import v1
 from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS, TRANSFER_LEADERSHIP
-from mynode.rpc.protobuf import ProtoMessage
+from mynode.rpc.protobuf import MessageCodec, ProtoMessage
 from mynode.rpc.raft_codec import decode_messages
 from mynode.rpc.session import SessionCall
 from mynode.rpc.status import status_to_message
@@ -115,6 +116,7 @@ class RaftService:
 
     def __init__(self, peers: PeerPort, identity: NodeIdentity) -> None:
         self._peers = peers
+        self._codec = MessageCodec()
         self._identity = identity
 
     def __mapping__(self) -> dict[str, Handler]:
@@ -126,10 +128,13 @@ class RaftService:
             raise ProtocolViolationError("the stream ended without a frame")
         self._check(hello)
         await stream.send_initial_metadata()
-        async for frame in stream:
-            self._check(frame)
-            self._peers.receive(frame.sender, decode_messages(frame.batch))
+        await buffer_of(stream._stream).deliver(self._receive, holds_back=False)
         await stream.send_message(v1.StreamResponse())
+
+    def _receive(self, data: bytes) -> None:
+        frame = self._codec.decode(data, v1.PeerFrame)
+        self._check(frame)
+        self._peers.receive(frame.sender, decode_messages(frame.batch))
 
     def _check(self, frame: v1.PeerFrame) -> None:
         """Refuse what is not meant for this node: one that was moved or renamed must not take part in an election."""

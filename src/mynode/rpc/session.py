@@ -9,8 +9,9 @@ from grpclib.server import Stream
 from mynode.actors.ports import ClientConnection
 from mynode.base.errors import ShuttingDownError
 from mynode.rpc.bridge import in_asyncio, in_trio
+from mynode.rpc.direct import buffer_of
 from mynode.rpc.generated.mynode.v1 import SessionFrame
-from mynode.rpc.protobuf import ProtoMessage
+from mynode.rpc.protobuf import MessageCodec, ProtoMessage
 from mynode.rpc.session_codec import decode_requests, encode_reply, pack_batches
 from mynode.session.api import StatementRequest
 
@@ -18,7 +19,7 @@ from mynode.session.api import StatementRequest
 class SessionCall:
     """Carries frames between one stream and its `ClientConnection`.
 
-    An asyncio task reads, because a frame arrives in asyncio; a Trio task writes, because a reply arises in Trio. A
+    A frame is read where it arrives, in asyncio's callback; a Trio task writes, because a reply arises in Trio. A
     client that does not read blocks only the writer, and behind it the sessions: `replies` is not called meanwhile.
 
     Invariant: `_unanswered` is the number of statements handed on whose final reply is not yet sent.
@@ -27,6 +28,7 @@ class SessionCall:
     def __init__(self, stream: Stream[SessionFrame, ProtoMessage], connection: ClientConnection) -> None:
         self._stream = stream
         self._connection = connection
+        self._codec = MessageCodec()
         self._unanswered = 0
         self._reads_on = True
         self._stop = asyncio.get_running_loop().create_future()
@@ -45,7 +47,7 @@ class SessionCall:
             NodeBusyError: the client does not read.
         """
         await self._stream.send_initial_metadata()
-        reader = asyncio.ensure_future(self._read())
+        reader = buffer_of(self._stream._stream).deliver(self._read, holds_back=False)
         writer = in_trio(self._write)
         try:
             await asyncio.wait({reader, writer, self._stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -67,11 +69,10 @@ class SessionCall:
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
 
-    async def _read(self) -> None:
-        async for frame in self._stream:
-            requests = decode_requests(frame.batch)
-            self._unanswered += sum(type(request) is StatementRequest for request in requests)
-            self._connection.submit(requests)
+    def _read(self, data: bytes) -> None:
+        requests = decode_requests(self._codec.decode(data, SessionFrame).batch)
+        self._unanswered += sum(type(request) is StatementRequest for request in requests)
+        self._connection.submit(requests)
 
     async def _write(self) -> None:
         while self._reads_on or self._unanswered:

@@ -117,29 +117,20 @@ async def test_a_bridge_inside_a_bridge_is_the_same(bridge: None) -> None:
 # --- Crossing --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_crossing_is_taken_whole_and_bounded(bridge: None) -> None:
-    crossing: Crossing[int] = Crossing(2)
-    put: list[int] = []
-
-    async def produce() -> None:
-        for number in range(5):
-            await crossing.put(number)
-            put.append(number)
-        crossing.close()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(in_asyncio, produce())
-        await wait_all_tasks_blocked()
-        assert put == [0, 1]
-        taken = await crossing.take()
-        assert taken == [0, 1]
-        while items := await crossing.take():
-            taken += items
-    assert taken == [0, 1, 2, 3, 4]
+async def test_a_crossing_is_taken_whole_and_says_when() -> None:
+    taken: list[str] = []
+    crossing: Crossing[int] = Crossing(lambda: taken.append("taken"))
+    for number in range(3):
+        crossing.put(number)
+    assert await crossing.take() == [0, 1, 2]
+    assert taken == ["taken"]
+    crossing.close()
+    assert await crossing.take() == []
+    assert taken == ["taken"]
 
 
-async def test_a_crossing_wakes_its_taker(bridge: None) -> None:
-    crossing: Crossing[str] = Crossing(2)
+async def test_a_crossing_wakes_its_taker() -> None:
+    crossing: Crossing[str] = Crossing(lambda: None)
     taken: list[list[str]] = []
 
     async def take() -> None:
@@ -148,36 +139,25 @@ async def test_a_crossing_wakes_its_taker(bridge: None) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(take)
         await wait_all_tasks_blocked()
-        await in_asyncio(crossing.put("late"))
+        crossing.put("late")
     assert taken == [["late"]]
 
 
-async def test_what_waits_in_a_crossing_comes_before_its_error(bridge: None) -> None:
-    crossing: Crossing[int] = Crossing(2)
-    await in_asyncio(crossing.put(1))
+async def test_what_waits_in_a_crossing_comes_before_its_error() -> None:
+    crossing: Crossing[int] = Crossing(lambda: None)
+    crossing.put(1)
     crossing.close(KeyError("over"))
-    await in_asyncio(crossing.put(2))
+    crossing.put(2)
     assert await crossing.take() == [1]
     for _ in range(2):
         with pytest.raises(KeyError):
             await crossing.take()
 
 
-async def test_closing_a_full_crossing_frees_who_puts(bridge: None) -> None:
-    crossing: Crossing[int] = Crossing(1)
-    await in_asyncio(crossing.put(1))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(in_asyncio, crossing.put(2))
-        await wait_all_tasks_blocked()
-        crossing.close()
-    assert await crossing.take() == [1]
-    assert await crossing.take() == []
-
-
-async def test_a_cancelled_taker_leaves_the_crossing_whole(bridge: None) -> None:
-    crossing: Crossing[int] = Crossing(1)
+async def test_a_cancelled_taker_leaves_the_crossing_whole() -> None:
+    crossing: Crossing[int] = Crossing(lambda: None)
     with trio.CancelScope() as scope:
         scope.cancel()
         await crossing.take()
-    await in_asyncio(crossing.put(1))
+    crossing.put(1)
     assert await crossing.take() == [1]
