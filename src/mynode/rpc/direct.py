@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from struct import Struct
-from typing import Final, cast
+from typing import Final
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -136,4 +136,7 @@ class DirectBuffer(Buffer):
 
 def buffer_of(stream: Stream) -> DirectBuffer:
     """The buffer of a stream of our connections."""
-    return cast(DirectBuffer, stream.buffer)
+    buffer = stream.buffer
+    if not isinstance(buffer, DirectBuffer):
+        raise AssertionError("a stream that our connections did not make")
+    return buffer
