@@ -16,7 +16,7 @@ from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError, InvariantViolation, ProgramLimitExceededError
 from mynode.base.limits import MAX_REQUEST_FRAME_BYTES
 from mynode.client.transport import Transport
-from mynode.rpc import call, channel
+from mynode.rpc import call, operator
 from mynode.rpc.call import open_call
 from mynode.rpc.channel import GrpcTransport
 from mynode.rpc.generated.mynode.v1 import SessionFrame
@@ -138,7 +138,7 @@ async def test_a_node_that_is_not_there(side: Side) -> None:
 
 async def test_a_node_that_does_not_answer(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call, "CONNECT_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(channel, "STATUS_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(operator, "STATUS_TIMEOUT_S", 0.05)
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         silent = GrpcTransport(Address("127.0.0.1", listener.socket.getsockname()[1]))
