@@ -330,6 +330,12 @@ class GroupingError(SqlError):
     sqlstate = "42803"
 
 
+class CardinalityError(SqlError):
+    """A sub-query that stands for one value found more than one row."""
+
+    sqlstate = "21000"
+
+
 class InvalidSchemaNameError(SqlError):
     sqlstate = "3F000"
 

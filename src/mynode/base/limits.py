@@ -39,6 +39,8 @@ ROWS_BETWEEN_PAUSES: Final = 512
 """The executor lets other tasks run after this many rows examined."""
 MAX_QUERY_BYTES: Final = 256 * MIB
 """About what the sorts, groups, hash tables and sub-queries of one statement may hold at a time."""
+KEPT_ANSWERS: Final = 1_000
+"""Answers of a sub-query that one execution keeps, in case that the same question comes again."""
 MAX_WITH_USES: Final = 1_000
 """How often one statement may plan queries of WITH; each use plans its query, and those that this one uses, again."""
 PLAN_CACHE_ENTRIES: Final = 1_024

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias, assert_never
 
 from mynode.base.errors import (
     CannotCoerceError,
@@ -14,8 +16,9 @@ from mynode.base.errors import (
     UndefinedFunctionError,
     UndefinedTypeError,
 )
-from mynode.sql import ast
+from mynode.sql import ast, plan
 from mynode.sql.coercion import coerce, common_type
+from mynode.sql.expression_text import describe
 from mynode.sql.expressions import (
     AggregateCall,
     And,
@@ -32,15 +35,23 @@ from mynode.sql.expressions import (
     IsTruth,
     Not,
     Or,
+    OuterValue,
     ParameterValue,
     PlanColumn,
+    children,
+    columns_in,
+    is_nullable,
+    substitute,
+    walk,
+    with_children,
 )
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.registry import is_aggregate, resolve_aggregate, resolve_function, resolve_operator
-from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
+from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.sql.scope import ColumnIds, Scope
+from mynode.sql.subqueries import Pending
 from mynode.values.casts import CastLevel
 from mynode.values.text import check_text
 from mynode.values.types import (
@@ -54,6 +65,11 @@ from mynode.values.types import (
     SqlType,
 )
 
+PlanQuery: TypeAlias = "Callable[[ast.Query, Binder], plan.QueryNode]"
+SubqueryNode: TypeAlias = ast.ScalarSubquery | ast.Exists | ast.InSubquery | ast.QuantifiedComparison
+
+_NEGATED: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
 
 class Binder:
     """Binds the expressions of one place of a statement (a WHERE, a select list, …).
@@ -61,17 +77,60 @@ class Binder:
     Attributes:
         bare_columns: the columns used outside of aggregates, with their positions.
         aggregates_in: None if aggregates may stand here, else what this place is called in the error.
+        outer_calls: the aggregates of this query that stand in its sub-queries, each with the column by which they call
+            it.
+
+    Args:
+        plan_query: plans a sub-query, with this binder as its `outer`; None where no sub-query may stand.
+        outer: binds what names of a sub-query mean that it does not know itself.
     """
 
-    __slots__ = ("_ids", "_in_aggregate", "_parameters", "_scope", "aggregates_in", "bare_columns")
+    __slots__ = (
+        "_answers",
+        "_conditional",
+        "_ids",
+        "_in_aggregate",
+        "_outer",
+        "_parameters",
+        "_pending",
+        "_plan_query",
+        "_scope",
+        "aggregates_in",
+        "bare_columns",
+        "outer_calls",
+    )
 
-    def __init__(self, scope: Scope, parameters: ParameterTypes, ids: ColumnIds, aggregates_in: str | None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        parameters: ParameterTypes,
+        ids: ColumnIds,
+        aggregates_in: str | None,
+        plan_query: PlanQuery | None = None,
+        outer: Binder | None = None,
+    ) -> None:
         self._scope = scope
         self._parameters = parameters
         self._ids = ids
         self._in_aggregate = False
+        self._plan_query = plan_query
+        self._outer = outer
+        self._pending: list[Pending] = []
+        self._answers: dict[tuple[SubqueryNode, bool], Expression] = {}
+        self._conditional = False
         self.aggregates_in = aggregates_in
         self.bare_columns: list[tuple[PlanColumn, int]] = []
+        self.outer_calls: dict[Expression, PlanColumn] = {}
+
+    def with_answers_of(self, other: Binder) -> Binder:
+        """This binder, for an expression beside those of the other: their sub-queries are asked once for both."""
+        self._answers = other._answers
+        return self
+
+    def take_pending(self) -> list[Pending]:
+        """The sub-queries bound since the last call, in the order in which they must be applied."""
+        pending, self._pending = self._pending, []
+        return pending
 
     # --- the dispatcher -----------------------------------------------------------------------------------------------
 
@@ -99,8 +158,7 @@ class Binder:
             case ast.Binary():
                 return self._operator(node.operator.value, (node.left, node.right), node.position)
             case ast.Logical():
-                operands = tuple(self.condition(operand, node.operator.value) for operand in node.operands)
-                return And(operands) if node.operator is ast.LogicalOperator.AND else Or(operands)
+                return self._logical(node)
             case ast.IsNull():
                 return _negated(IsNull(self.bind(node.operand)), node.negated)
             case ast.IsTruth():
@@ -119,7 +177,9 @@ class Binder:
                 return self._cast(node)
             case ast.FunctionCall():
                 return self._call(node)
-        raise not_yet(node)
+            case ast.ScalarSubquery() | ast.Exists() | ast.InSubquery() | ast.QuantifiedComparison():
+                return self._answered(node)
+        assert_never(node)
 
     def value(self, node: ast.Expression) -> Expression:
         """The bound expression; what has no type of its own is TEXT."""
@@ -160,10 +220,22 @@ class Binder:
     # --- one method a kind of node ------------------------------------------------------------------------------------
 
     def _column(self, node: ast.ColumnReference) -> Expression:
-        column = self._scope.column(node.table, node.column, node.position)
-        if not self._in_aggregate:
-            self.bare_columns.append((column, node.position))
-        return ColumnValue(column)
+        found = self._find_column(node)
+        if found is None:
+            return ColumnValue(self._scope.column(node.table, node.column, node.position))
+        return found
+
+    def _find_column(self, node: ast.ColumnReference) -> ColumnValue | OuterValue | None:
+        """The column that is meant, of the innermost query that has one of this name."""
+        column = self._scope.find(node.table, node.column, node.position)
+        if column is not None:
+            if not self._in_aggregate:
+                self.bare_columns.append((column, node.position))
+            return ColumnValue(column)
+        if self._outer is None or (node.table is not None and self._scope.has_source(node.table)):
+            return None
+        found = self._outer._find_column(node)
+        return found and OuterValue(found.column)
 
     def _unary(self, node: ast.Unary) -> Expression:
         if node.operator is ast.UnaryOperator.NOT:
@@ -184,6 +256,14 @@ class Binder:
         if not any(other.type in (TEXT, UNKNOWN) for other in operands):
             return operand
         return self._coerced(operand, TEXT, CastLevel.ASSIGNMENT, position)
+
+    def _logical(self, node: ast.Logical) -> Expression:
+        word = node.operator.value
+        if node.operator is ast.LogicalOperator.AND:
+            return And(tuple(self.condition(operand, word) for operand in node.operands))
+        first = self.condition(node.operands[0], word)
+        with self._perhaps():
+            return Or((first, *(self.condition(operand, word) for operand in node.operands[1:])))
 
     def _is_truth(self, node: ast.IsTruth) -> Expression:
         words = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
@@ -240,16 +320,18 @@ class Binder:
         case_id = self._ids.id()
         operand = None if node.operand is None else self.value(node.operand)
         conditions: list[Expression] = []
-        for branch in node.branches:
-            if operand is None:
-                conditions.append(self.condition(branch.condition, "CASE/WHEN"))
-                continue
-            wanted = self.bind(branch.condition)
-            conditions.append(
-                self._comparison("=", CaseValue(case_id, operand.type), wanted, branch.condition.position)
-            )
+        with self._perhaps():
+            for branch in node.branches:
+                if operand is None:
+                    conditions.append(self.condition(branch.condition, "CASE/WHEN"))
+                    continue
+                wanted = self.bind(branch.condition)
+                conditions.append(
+                    self._comparison("=", CaseValue(case_id, operand.type), wanted, branch.condition.position)
+                )
         otherwise = ast.NullLiteral(node.position) if node.otherwise is None else node.otherwise
-        results, common = self._same_type([*(branch.result for branch in node.branches), otherwise], "CASE", node)
+        with self._perhaps():
+            results, common = self._same_type([*(branch.result for branch in node.branches), otherwise], "CASE", node)
         branches = tuple(zip(conditions, results[:-1], strict=True))
         return Case(operand, case_id, branches, results[-1], common)
 
@@ -270,7 +352,8 @@ class Binder:
             )
         match node.name:
             case "coalesce":
-                operands, common = self._same_type(node.arguments, "COALESCE", node)
+                with self._perhaps():
+                    operands, common = self._same_type(node.arguments, "COALESCE", node)
                 return Coalesce(operands, common)
             case "greatest" | "least":
                 operands, common = self._same_type(node.arguments, node.name.upper(), node)
@@ -293,15 +376,14 @@ class Binder:
     def _aggregate(self, node: ast.FunctionCall) -> Expression:
         if self._in_aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=node.position)
-        if self.aggregates_in is not None:
-            raise GroupingError(f"aggregate functions are not allowed in {self.aggregates_in}", position=node.position)
         filter_ = None
         if node.filter is not None:
             self._in_aggregate = True
             filter_ = self.condition(node.filter, "FILTER")
             self._in_aggregate = False
         if node.star and node.name == "count":
-            return AggregateCall(resolve_aggregate("count", None, node.position), None, False, filter_)
+            counted = AggregateCall(resolve_aggregate("count", None, node.position), None, False, filter_)
+            return self._own_aggregate(counted, node.position)
         if len(node.arguments) != 1:
             hint = "count(*) counts rows" if node.name == "count" else None
             raise UndefinedFunctionError(
@@ -313,7 +395,113 @@ class Binder:
         aggregate = resolve_aggregate(node.name, argument.type, node.position)
         wanted = aggregate.parameter or (TEXT if argument.type is UNKNOWN else argument.type)
         argument = self._coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
-        return AggregateCall(aggregate, argument, node.distinct, filter_)
+        return self._own_aggregate(AggregateCall(aggregate, argument, node.distinct, filter_), node.position)
+
+    def _own_aggregate(self, call: AggregateCall, position: int) -> Expression:
+        """An aggregate of columns that are all of a query farther out belongs to that query, as in standard SQL."""
+        outer = {node.column for node in walk(call) if isinstance(node, OuterValue)}
+        owner = self
+        if outer and not columns_in(call):
+            while owner._outer is not None and not outer & owner._scope.all_columns():
+                owner = owner._outer
+        if owner.aggregates_in is not None:
+            raise GroupingError(f"aggregate functions are not allowed in {owner.aggregates_in}", position=position)
+        return call if owner is self else OuterValue(owner._called_from_below(call, position))
+
+    def _called_from_below(self, call: AggregateCall, position: int) -> PlanColumn:
+        """The column that stands for an aggregate of this query in a sub-query."""
+        if self._in_aggregate:
+            raise GroupingError("aggregate function calls cannot be nested", position=position)
+        own = self._scope.all_columns()
+
+        def as_own(node: Expression) -> Expression | None:
+            return ColumnValue(node.column) if isinstance(node, OuterValue) and node.column in own else None
+
+        moved = with_children(call, [substitute(part, as_own) for part in children(call)])
+        if moved not in self.outer_calls:
+            column = self._ids.column(call.aggregate.name, call.type, nullable=call.aggregate.nullable)
+            self.outer_calls[moved] = column
+        return self.outer_calls[moved]
+
+    # --- sub-queries --------------------------------------------------------------------------------------------------
+
+    def _answered(self, node: SubqueryNode) -> Expression:
+        """One that is written the same again means the same: so it can be in the select list what it is in GROUP BY."""
+        key = (node, self._in_aggregate)
+        found = self._answers.get(key)
+        if found is None:
+            found = self._asked(node)
+            if not any(is_volatile_plan(one.subquery) for one in self._pending):
+                self._answers[key] = found
+        return found
+
+    def _asked(self, node: SubqueryNode) -> Expression:
+        match node:
+            case ast.ScalarSubquery():
+                subquery = self._one_column(node.query, "subquery must return only one column")
+                return self._answer(subquery, plan.OnlyValue(), ("(", ")"), subquery.columns[0].type, nullable=True)
+            case ast.Exists():
+                subquery = self._subquery(node.query)
+                return self._answer(subquery, plan.AnyRow(), ("EXISTS(", ")"), BOOLEAN, nullable=False)
+            case ast.InSubquery():
+                return _negated(self._any("=", node.operand, node.query, node.position), node.negated)
+            case ast.QuantifiedComparison():
+                if node.quantifier is ast.Quantifier.ANY:
+                    return self._any(node.operator.value, node.left, node.query, node.position)
+                return Not(self._any(_NEGATED[node.operator.value], node.left, node.query, node.position))
+        assert_never(node)
+
+    def _subquery(self, query: ast.Query) -> plan.QueryNode:
+        if self._plan_query is None:
+            raise FeatureNotSupportedError(
+                f"cannot use subquery in {self.aggregates_in or 'this place'}", position=query.position
+            )
+        return self._plan_query(query, self)
+
+    def _one_column(self, query: ast.Query, otherwise: str) -> plan.QueryNode:
+        subquery = self._subquery(query)
+        if len(subquery.columns) != 1:
+            raise SqlSyntaxError(otherwise, position=query.position)
+        return subquery
+
+    def _any(self, symbol: str, left: ast.Expression, query: ast.Query, position: int) -> Expression:
+        """`left symbol ANY (query)`."""
+        operand = self.bind(left)
+        subquery = self._one_column(query, "subquery has too many columns")
+        column = ColumnValue(subquery.columns[0])
+        operand, value, compare = self._compared(symbol, operand, column, position)
+        if value != column:
+            made = self._ids.column(column.column.name, value.type, nullable=column.column.nullable)
+            subquery = plan.Project(subquery, (value,), (made,))
+        nullable = is_nullable(operand) or subquery.columns[0].nullable
+        question = plan.AnyMatch(operand, compare)
+        around = f"({describe(operand)} {symbol} ANY (", "))"
+        return self._answer(subquery, question, around, BOOLEAN, nullable=nullable)
+
+    def _answer(
+        self,
+        subquery: plan.QueryNode,
+        question: plan.Question,
+        around: tuple[str, str],
+        type_: SqlType,
+        *,
+        nullable: bool,
+    ) -> Expression:
+        """The column with the sub-query's answer. `around`: what EXPLAIN shows before and after the sub-query there."""
+        name = self._ids.subquery_name(runs_once=not outer_columns(subquery))
+        text = name.join(around)
+        column = self._ids.column(text, type_, nullable=nullable, source=name, deferred=self._conditional)
+        self._pending.append(Pending(subquery, question, column))
+        return ColumnValue(column)
+
+    @contextmanager
+    def _perhaps(self) -> Iterator[None]:
+        """What is bound in this block is evaluated for some rows only: its errors count only there."""
+        before, self._conditional = self._conditional, True
+        try:
+            yield
+        finally:
+            self._conditional = before
 
     # --- shared parts -------------------------------------------------------------------------------------------------
 

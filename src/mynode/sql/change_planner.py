@@ -18,6 +18,7 @@ from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import outputs_of
 from mynode.sql.stored_expressions import default_of, row_rules
+from mynode.sql.subqueries import applied, value_rows
 from mynode.values.casts import CastLevel
 from mynode.values.types import TEXT
 
@@ -81,9 +82,7 @@ class ChangePlanner:
         rows = self._inserted_rows(table, columns, statement)
         return plan.Insert(table, rows, row_rules(table, self._ids), returning)
 
-    def _inserted_rows(
-        self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert
-    ) -> plan.ValueRows | plan.Project:
+    def _inserted_rows(self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert) -> plan.QueryNode:
         source = statement.source
         if isinstance(source, ast.DefaultValues):
             return plan.ValueRows((tuple(default_of(column, self._ids) for column in table.columns),), columns)
@@ -102,9 +101,12 @@ class ChangePlanner:
             return plan.Project(source_plan, full, columns)
         for values in source.rows:
             _check_width(len(values), targets, statement)
-        binder = Binder(Scope(), self._parameters, self._ids, "VALUES")
-        rows = tuple(self._inserted_row(table, binder, dict(zip(targets, row, strict=False))) for row in source.rows)
-        return plan.ValueRows(rows, columns)
+        binder = self._queries.binder(Scope(), "VALUES")
+        rows = [
+            (self._inserted_row(table, binder, dict(zip(targets, row, strict=False))), binder.take_pending())
+            for row in source.rows
+        ]
+        return value_rows(rows, columns, self._ids)
 
     def _inserted_row(
         self, table: Table, binder: Binder, given: dict[int, ast.Expression | ast.Default]
@@ -127,14 +129,15 @@ class ChangePlanner:
     def _update(self, statement: ast.Update) -> plan.Update:
         table = self._tables.find(statement.table.table)
         changed = self._changed_rows(table, statement.table, statement.sources, statement.where)
-        binder = Binder(changed.scope, self._parameters, self._ids, "UPDATE")
+        binder = self._queries.binder(changed.scope, "UPDATE")
         new_values = self._assignments(table, statement.assignments, binder)
         name = statement.table.alias or table.name
         new_columns = self._ids.of_table(table, name)
         passed = (changed.scan.columns[-1], *changed.source_columns(statement.returning))
         old_columns = changed.scan.table_columns
         values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(old_columns))
-        made = plan.Project(changed.node, (*values, *map(ColumnValue, passed)), (*new_columns, *passed))
+        rows = applied(changed.node, binder.take_pending())
+        made = plan.Project(rows, (*values, *map(ColumnValue, passed)), (*new_columns, *passed))
         returning = self._returning(
             statement.returning, side_by_side(Scope((Source(name, new_columns),)), changed.sources, statement.position)
         )
@@ -187,8 +190,9 @@ class ChangePlanner:
             scope = side_by_side(scope, others, named.position)
             node = plan.Join(plan.JoinKind.INNER, scan, found.node, None)
         if where is not None:
-            condition = Binder(scope, self._parameters, self._ids, "WHERE").condition(where, "WHERE")
-            node = plan.Filter(node, condition)
+            binder = self._queries.binder(scope, "WHERE")
+            condition = binder.condition(where, "WHERE")
+            node = plan.Filter(applied(node, binder.take_pending()), condition)
         return _ChangedRows(node, scan, scope, others)
 
     # --- RETURNING ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from operator import itemgetter
 from random import Random
 from typing import Any, Final, Protocol, TypeAlias, assert_never
 
+from mynode.base.errors import SqlError
 from mynode.base.invariant import invariant
 from mynode.sql.expressions import (
     AggregateCall,
@@ -105,6 +106,20 @@ def float_order(value: float) -> tuple[float, float]:
     return (0, value) if value == value else (0.5, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """In the place of a value of a deferred column: the error that using it raises."""
+
+    error: SqlError
+
+
+def reached(value: Value | Deferred) -> Value:
+    """The value of a deferred column. Raises its error."""
+    if isinstance(value, Deferred):
+        raise value.error
+    return value
+
+
 def canonical(value: Value) -> Value:
     """The value; for NaN always the same one, because dicts and sets ask for identity first."""
     return value if value == value else math.nan
@@ -122,6 +137,7 @@ class Compiler:
             "is_distinct": is_distinct,
             "float_order": float_order,
             "canonical": canonical,
+            "reached": reached,
         }
         self._numbers = count(1)
         self._functions: list[str] = []
@@ -171,7 +187,8 @@ class Compiler:
 
     def is_identity(self, values: Sequence[Expression]) -> bool:
         """Whether the values are the columns as they are, in their order."""
-        places = [self._places[value.column.id] for value in values if isinstance(value, ColumnValue)]
+        columns = [value.column for value in values if isinstance(value, ColumnValue)]
+        places = [self._places[column.id] for column in columns if not column.deferred]
         return len(values) == self._width and places == list(range(self._width))
 
     def sort_key(self, value: Expression, nulls_are: int) -> Callable[[Context], Callable[[Row], object]]:
@@ -212,6 +229,8 @@ class Compiler:
         match expression:
             case Constant():
                 return self._constant(expression.value)
+            case ColumnValue(PlanColumn(deferred=True) as column):
+                return _Code(f"reached(r[{self._places[column.id]}])", column.nullable)
             case ColumnValue():
                 return _Code(f"r[{self._places[expression.column.id]}]", expression.column.nullable, simple=True)
             case OuterValue():

@@ -14,17 +14,19 @@ from mynode.sql.expressions import ColumnValue, Expression
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A node's first line, what is said of it below, and its inputs."""
+    """A node's first line, what is said of it below, and its inputs. A sub-query has its name as a label."""
 
     title: str
     details: tuple[str, ...] = ()
     inputs: tuple[_Shown, ...] = ()
+    label: str | None = None
 
     def lines(self) -> list[str]:
         """The node and all below it."""
         lines = [self.title, *(f"  {detail}" for detail in self.details)]
         for shown in self.inputs:
             first, *rest = shown.lines()
+            lines += [] if shown.label is None else [f"  {shown.label}"]
             lines += [f"  ->  {first}", *(f"      {line}" for line in rest)]
         return lines
 
@@ -70,6 +72,10 @@ def _shown(node: plan.QueryNode) -> _Shown:
         case plan.LookupJoin():
             title = "Nested Loop" if node.kind is plan.JoinKind.INNER else f"Nested Loop{node.kind.value} Join"
             return _Shown(title, inputs=(_shown(node.left), _shown(node.right)))
+        case plan.Apply():
+            below = _shown(node.input)
+            subquery = replace(_shown(node.subquery), label=node.column.source)
+            return replace(below, inputs=(*below.inputs, subquery))
         case plan.SetOperation():
             return _Shown(node.operator.value, inputs=(_shown(node.left), _shown(node.right)))
         case plan.Distinct():

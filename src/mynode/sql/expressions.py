@@ -6,7 +6,7 @@ written the same are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
@@ -21,6 +21,7 @@ class PlanColumn:
     Attributes:
         source: the table's name or alias, where the column comes from one.
         nullable: False if it is known to hold no NULL.
+        deferred: it can hold a `Deferred` error, which is raised only where the value is used.
     """
 
     id: int
@@ -28,6 +29,7 @@ class PlanColumn:
     type: SqlType = field(compare=False)
     nullable: bool = field(compare=False)
     source: str | None = field(compare=False, default=None)
+    deferred: bool = field(compare=False, default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,16 @@ def substitute(expression: Expression, change: Callable[[Expression], Expression
     return with_children(expression, new_parts)
 
 
+def as_outer(expression: Expression, columns: Set[PlanColumn]) -> Expression:
+    """The expression for a part of the plan that is run for each row of these columns."""
+
+    def change(node: Expression) -> Expression | None:
+        is_theirs = isinstance(node, ColumnValue) and node.column in columns
+        return OuterValue(node.column) if is_theirs and isinstance(node, ColumnValue) else None
+
+    return substitute(expression, change)
+
+
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and all below it."""
     waiting = [expression]
@@ -300,6 +312,11 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 def columns_in(expression: Expression) -> set[PlanColumn]:
     return {node.column for node in walk(expression) if isinstance(node, ColumnValue)}
+
+
+def columns_of(expressions: Iterable[Expression]) -> set[PlanColumn]:
+    """All columns in some expressions."""
+    return {column for expression in expressions for column in columns_in(expression)}
 
 
 def is_volatile(expression: Expression) -> bool:

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from mynode.base.errors import (
     AmbiguousColumnError,
     DuplicateAliasError,
+    FeatureNotSupportedError,
     InvalidColumnReferenceError,
     UndefinedColumnError,
 )
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
-from mynode.sql.expressions import Coalesce, ColumnValue, Expression, PlanColumn, conjunction, is_nullable
+from mynode.sql.expressions import Coalesce, ColumnValue, Expression, PlanColumn, as_outer, conjunction, is_nullable
 from mynode.sql.names import TableNames
 from mynode.sql.scope import ColumnIds, Scope, Source
+from mynode.sql.subqueries import Pending, applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,13 @@ class FromPlanner:
             return self._joined_by_name(join, left, right, scope, names)
         visible = {column: column for column in scope.columns()}
         scope = replace(scope, visible=tuple(visible.get(column, column) for column in both.columns()))
-        condition = None if join.on is None else self._binder_of(both, "JOIN conditions").condition(join.on, "JOIN/ON")
+        if join.on is None:
+            return Rows(_join_node(join.kind, left.node, right.node, None), scope)
+        binder = self._binder_of(both, "JOIN conditions")
+        condition = binder.condition(join.on, "JOIN/ON")
+        pending = binder.take_pending()
+        if pending:
+            return Rows(_join_with_subqueries(join, left.node, right.node, condition, pending), scope)
         return Rows(_join_node(join.kind, left.node, right.node, condition), scope)
 
     def _joined_by_name(
@@ -182,6 +190,39 @@ def _join_node(
         case ast.JoinKind.FULL:
             return plan.Join(plan.JoinKind.FULL, left, right, condition)
     return plan.Join(plan.JoinKind.INNER, left, right, condition)
+
+
+def _join_with_subqueries(
+    join: ast.Join, left: plan.QueryNode, right: plan.QueryNode, condition: Expression, pending: Sequence[Pending]
+) -> plan.QueryNode:
+    """A join whose condition rests on sub-queries, which are answered before it where they rest on one side alone.
+
+    Raises `FeatureNotSupportedError` for one of a FULL join that rests on both.
+    """
+    if join.kind in (ast.JoinKind.INNER, ast.JoinKind.CROSS):
+        pairs = plan.Join(plan.JoinKind.INNER, left, right, None)
+        return plan.Filter(applied(pairs, pending), condition)
+    if join.kind is ast.JoinKind.RIGHT:
+        left, right = right, left
+    kind = plan.JoinKind.FULL if join.kind is ast.JoinKind.FULL else plan.JoinKind.LEFT
+    while pending:
+        needed = pending[0].needs()
+        if not needed & set(left.columns):
+            right = applied(right, pending[:1])
+        elif not needed & set(right.columns):
+            left = applied(left, pending[:1])
+        else:
+            break
+        pending = pending[1:]
+    if not pending:
+        return plan.Join(kind, left, right, condition)
+    if kind is plan.JoinKind.FULL:
+        raise FeatureNotSupportedError(
+            "a sub-query in a FULL JOIN condition can use columns of one side only", position=join.position
+        )
+    known = frozenset(left.columns)
+    own = applied(right, [one.with_operand(lambda operand: as_outer(operand, known)) for one in pending])
+    return plan.LookupJoin(kind, left, plan.Filter(own, as_outer(condition, known)))
 
 
 def _common_names(join: ast.Join, left: Scope, right: Scope) -> Sequence[ast.Identifier]:

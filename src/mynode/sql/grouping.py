@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mynode.base.errors import GroupingError
+from mynode.sql.binder import Binder
 from mynode.sql.expressions import (
     AggregateCall,
     ColumnValue,
     Expression,
-    PlanColumn,
     columns_in,
     is_nullable,
     substitute,
     walk,
 )
+from mynode.sql.plan_parts import outer_columns
 from mynode.sql.scope import ColumnIds
+from mynode.sql.subqueries import Pending
 
 
 def aggregate_calls(expressions: Iterable[Expression]) -> tuple[AggregateCall, ...]:
@@ -27,7 +29,8 @@ def aggregate_calls(expressions: Iterable[Expression]) -> tuple[AggregateCall, .
 class Grouping:
     """The columns of an aggregation, and the way to them.
 
-    A key that is a column stays this column; another key and each aggregate becomes a new one.
+    A key that is a column stays this column; another key and each aggregate becomes a new one, except that sub-queries
+    may have named an aggregate's column already.
 
     Attributes:
         columns: of the aggregation.
@@ -40,14 +43,17 @@ class Grouping:
         keys: Sequence[Expression],
         calls: Sequence[AggregateCall],
         ids: ColumnIds,
-        bare_columns: Sequence[tuple[PlanColumn, int]],
+        binder: Binder,
     ) -> None:
-        self._bare_columns = bare_columns
+        self._bare_columns = binder.bare_columns
         key_columns = [
             key.column if isinstance(key, ColumnValue) else ids.column("?column?", key.type, nullable=is_nullable(key))
             for key in keys
         ]
-        results = [ids.column(call.aggregate.name, call.type, nullable=call.aggregate.nullable) for call in calls]
+        results = [
+            binder.outer_calls.get(call) or ids.column(call.aggregate.name, call.type, nullable=call.aggregate.nullable)
+            for call in calls
+        ]
         self.columns = (*key_columns, *results)
         self._known = frozenset(self.columns)
         self._values = {value: ColumnValue(column) for value, column in zip((*keys, *calls), self.columns, strict=True)}
@@ -64,3 +70,14 @@ class Grouping:
                     position=position,
                 )
         return found
+
+    def of_subquery(self, pending: Pending) -> Pending:
+        """The sub-query for a row of the aggregation. Raises `GroupingError`."""
+        strange = outer_columns(pending.subquery) - self._known
+        for column, position in self._bare_columns:
+            if column in strange:
+                raise GroupingError(
+                    f'subquery uses ungrouped column "{column.source}.{column.name}" from outer query',
+                    position=position,
+                )
+        return pending.with_operand(self.of_group)

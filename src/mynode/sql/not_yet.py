@@ -11,10 +11,6 @@ from mynode.base.errors import FeatureNotSupportedError
 from mynode.sql import ast
 
 _NODES: Final[dict[type, str]] = {
-    ast.ScalarSubquery: "sub-queries are",
-    ast.InSubquery: "sub-queries are",
-    ast.Exists: "EXISTS is",
-    ast.QuantifiedComparison: "comparisons with ANY and ALL are",
     ast.OnConflict: "ON CONFLICT is",
     ast.Unique: "UNIQUE is",
     ast.ForeignKey: "FOREIGN KEY is",

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from mynode.relation.schema import Table
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
+from mynode.sql.functions.function import Function
 
 # --- how a table is read ----------------------------------------------------------------------------------------------
 
@@ -208,6 +209,49 @@ class LookupJoin:
         return (*self.left.columns, *(right if self.kind is JoinKind.INNER else _nullable(right)))
 
 
+@dataclass(frozen=True, slots=True)
+class OnlyValue:
+    """Asks for the value of the only column of the only row; NULL if there is no row, an error if there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyRow:
+    """Asks whether there is a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyMatch:
+    """Asks whether `compare(operand, value)` is TRUE for the value of any row: `operand compare ANY (...)`.
+
+    Attributes:
+        operand: over a row of the input.
+        compare: a comparison of the operand's type.
+    """
+
+    operand: Expression
+    compare: Function
+
+
+Question: TypeAlias = OnlyValue | AnyRow | AnyMatch
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """The rows of the input with one more column: what a sub-query, which has the others as `OuterValue`s, answers.
+
+    A sub-query that uses no column from outside is run once.
+    """
+
+    input: QueryNode
+    subquery: QueryNode
+    question: Question
+    column: PlanColumn
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return (*self.input.columns, self.column)
+
+
 def _nullable(columns: tuple[PlanColumn, ...]) -> tuple[PlanColumn, ...]:
     return tuple(replace(column, nullable=True) for column in columns)
 
@@ -232,7 +276,18 @@ class SetOperation:
 
 
 QueryNode: TypeAlias = (
-    ValueRows | Scan | Filter | Project | Sort | Limit | Aggregation | Distinct | Join | LookupJoin | SetOperation
+    ValueRows
+    | Scan
+    | Filter
+    | Project
+    | Sort
+    | Limit
+    | Aggregation
+    | Distinct
+    | Join
+    | LookupJoin
+    | Apply
+    | SetOperation
 )
 
 # --- statements -------------------------------------------------------------------------------------------------------

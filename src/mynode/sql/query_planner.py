@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count
 
 from mynode.base.errors import (
     DuplicateAliasError,
@@ -21,6 +21,8 @@ from mynode.sql.expressions import (
     Constant,
     Expression,
     PlanColumn,
+    children,
+    columns_of,
     is_nullable,
     is_volatile,
 )
@@ -30,6 +32,7 @@ from mynode.sql.names import TableNames
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import Output, grouped_by, ordered_by, outputs_of
+from mynode.sql.subqueries import Pending, applied, limited, operands, parted, value_rows
 from mynode.values.casts import CastLevel
 from mynode.values.types import INTEGER, UNKNOWN, SqlType
 
@@ -42,18 +45,30 @@ class QueryPlanner:
     spares computing it. With DISTINCT it stands below: Project, Distinct, Sort, Limit.
     """
 
-    __slots__ = ("_common", "_ids", "_parameters", "_tables", "_uses")
+    __slots__ = ("_common", "_ids", "_outer", "_parameters", "_tables", "_uses")
 
-    def __init__(self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds) -> None:
+    def __init__(
+        self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds, outer: Binder | None = None
+    ) -> None:
         self._tables = tables
         self._parameters = parameters
         self._ids = ids
+        self._outer = outer
         self._common: dict[str, tuple[ast.CommonTable, QueryPlanner]] = {}
         self._uses = count(1)
 
     def query(self, query: ast.Query) -> plan.QueryNode:
         """Raises the `SqlError` of what the query gets wrong."""
         return self.after_with(query.common_tables)._body(query)
+
+    def binder(self, scope: Scope, aggregates_in: str | None) -> Binder:
+        """For the expressions of one place; `aggregates_in` as `Binder` has it."""
+        return Binder(scope, self._parameters, self._ids, aggregates_in, self._subquery, self._outer)
+
+    def _subquery(self, query: ast.Query, outer: Binder) -> plan.QueryNode:
+        inner = QueryPlanner(self._tables, self._parameters, self._ids, outer)
+        inner._common, inner._uses = self._common, self._uses
+        return inner.query(query)
 
     def _body(self, query: ast.Query) -> plan.QueryNode:
         match query.body:
@@ -65,10 +80,12 @@ class QueryPlanner:
                 return self._ordered(self._set_operation(query.body), "*RESULT*", query)
 
     def _ordered(self, node: plan.QueryNode, name: str, query: ast.Query) -> plan.QueryNode:
-        binder = self._binder(Scope((Source(name, node.columns),)), "ORDER BY")
+        binder = self.binder(Scope((Source(name, node.columns),)), "ORDER BY")
         outputs = [Output(column.name, ColumnValue(column)) for column in node.columns]
         keys = self._sort_keys(query.order_by, outputs, binder)
-        return self._limited(plan.Sort(node, keys) if keys else node, query)
+        pending = binder.take_pending()
+        ordered = self._limited(plan.Sort(applied(node, pending), keys) if keys else node, query)
+        return self._projected(ordered, outputs) if pending else ordered
 
     # --- WITH ---------------------------------------------------------------------------------------------------------
 
@@ -82,7 +99,7 @@ class QueryPlanner:
                     f'WITH query name "{table.name}" specified more than once', position=table.position
                 )
             names.add(table.name)
-            outer, inner = inner, QueryPlanner(self._tables, self._parameters, self._ids)
+            outer, inner = inner, QueryPlanner(self._tables, self._parameters, self._ids, self._outer)
             inner._uses = self._uses
             inner._common = {**outer._common, table.name: (table, outer)}
             inner._common_table(ast.TableName(None, table.name, table.position))  # its errors, though nobody uses it
@@ -105,35 +122,53 @@ class QueryPlanner:
         rows = self.rows(select.sources)
         node, scope = rows.node, rows.scope
         if select.where is not None:
-            condition = self._binder(scope, "WHERE").condition(select.where, "WHERE")
-            node = plan.Filter(node, condition)
-        binder = self._binder(scope, None)
+            binder = self.binder(scope, "WHERE")
+            condition = binder.condition(select.where, "WHERE")
+            node = plan.Filter(applied(node, binder.take_pending()), condition)
+        binder = self.binder(scope, None)
         outputs = [output for item in select.items for output in outputs_of(item, scope, binder)]
-        group_keys = self._group_keys(select.group_by, outputs, scope)
+        waiting = binder.take_pending()
+        group_binder = self.binder(scope, "GROUP BY").with_answers_of(binder)
+        group_keys = tuple(dict.fromkeys(grouped_by(item, outputs, scope, group_binder) for item in select.group_by))
+        waiting += group_binder.take_pending()
         having = None if select.having is None else binder.condition(select.having, "HAVING")
         keys = self._sort_keys(query.order_by, outputs, binder)
-        used = [*(output.value for output in outputs), *(key.value for key in keys)]
+        waiting += binder.take_pending()
+        used = [*(output.value for output in outputs), *(key.value for key in keys), *operands(waiting)]
         calls = aggregate_calls(used if having is None else [*used, having])
+        calls = tuple(dict.fromkeys((*calls, *aggregate_calls(binder.outer_calls))))
         if calls or select.group_by or having is not None:
-            grouping = Grouping(group_keys, calls, self._ids, binder.bare_columns)
+            first, waiting = parted(waiting, columns_of(chain(group_keys, *map(children, calls))))
+            node = applied(node, first)
+            grouping = Grouping(group_keys, calls, self._ids, binder)
             node = plan.Aggregation(node, group_keys, calls, grouping.columns)
+            waiting = [grouping.of_subquery(one) for one in waiting]
             if having is not None:
-                node = plan.Filter(node, grouping.of_group(having))
+                having = grouping.of_group(having)
+                first, waiting = parted(waiting, columns_of([having]))
+                node = plan.Filter(applied(node, first), having)
             outputs = [Output(output.name, grouping.of_group(output.value)) for output in outputs]
             keys = tuple(replace(key, value=grouping.of_group(key.value)) for key in keys)
-        if select.distinct:
-            return self._distinct(node, outputs, keys, query)
-        if any(is_volatile(key.value) for key in keys):
-            return self._sorted_output(node, outputs, keys, query)
-        if keys:
-            node = plan.Sort(node, keys)
-        return self._projected(self._limited(node, query), outputs)
+        return self._selected(node, outputs, keys, waiting, select, query)
 
-    def _group_keys(
-        self, items: Sequence[ast.Expression], outputs: Sequence[Output], scope: Scope
-    ) -> tuple[Expression, ...]:
-        binder = self._binder(scope, "GROUP BY")
-        return tuple(dict.fromkeys(grouped_by(item, outputs, scope, binder) for item in items))
+    def _selected(
+        self,
+        node: plan.QueryNode,
+        outputs: Sequence[Output],
+        keys: Sequence[plan.SortKey],
+        waiting: Sequence[Pending],
+        select: ast.Select,
+        query: ast.Query,
+    ) -> plan.QueryNode:
+        """The outputs in order. Sub-queries that the order does not need are answered only for rows within LIMIT."""
+        if select.distinct:
+            return self._distinct(applied(node, waiting), outputs, keys, query)
+        if any(is_volatile(key.value) for key in keys):
+            return self._sorted_output(applied(node, waiting), outputs, keys, query)
+        if keys:
+            first, waiting = parted(waiting, columns_of(key.value for key in keys))
+            node = plan.Sort(applied(node, first), tuple(keys))
+        return self._projected(applied(self._limited(node, query), waiting), outputs)
 
     def _distinct(
         self, node: plan.QueryNode, outputs: Sequence[Output], keys: Sequence[plan.SortKey], query: ast.Query
@@ -151,17 +186,14 @@ class QueryPlanner:
         distinct = plan.Distinct(computed)
         return self._limited(plan.Sort(distinct, tuple(sorted_keys)) if sorted_keys else distinct, query)
 
-    def _binder(self, scope: Scope, aggregates_in: str | None) -> Binder:
-        return Binder(scope, self._parameters, self._ids, aggregates_in)
-
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
     def rows(self, references: Sequence[ast.TableReference]) -> Rows:
         """What FROM gives. Raises the `SqlError` of what it gets wrong."""
-        return FromPlanner(self._tables, self._ids, self._common_table, self.query, self._binder).rows(references)
+        return FromPlanner(self._tables, self._ids, self._common_table, self.query, self.binder).rows(references)
 
-    def _values(self, values: ast.Values) -> plan.ValueRows:
-        binder = self._binder(Scope(), "VALUES")
+    def _values(self, values: ast.Values) -> plan.QueryNode:
+        binder = self.binder(Scope(), "VALUES")
         if len({len(row) for row in values.rows}) > 1:
             raise SqlSyntaxError("VALUES lists must all be the same length", position=values.position)
         for node in (node for row in values.rows for node in row):
@@ -169,8 +201,13 @@ class QueryPlanner:
                 raise SqlSyntaxError("DEFAULT is not allowed in this context", position=node.position)
         columns: list[PlanColumn] = []
         typed: list[tuple[Expression, ...]] = []
+        pending: list[list[Pending]] = [[] for _ in values.rows]
         for number, nodes in enumerate(zip(*values.rows, strict=True), 1):
-            cells = [binder.bind(node) for node in nodes if not isinstance(node, ast.Default)]
+            cells: list[Expression] = []
+            for row, node in enumerate(nodes):
+                if not isinstance(node, ast.Default):
+                    cells.append(binder.bind(node))
+                    pending[row] += binder.take_pending()
             common = common_type(cells, "VALUES", values.position)
             typed.append(
                 tuple(
@@ -180,7 +217,8 @@ class QueryPlanner:
             )
             nullable = any(map(is_nullable, cells))
             columns.append(self._ids.column(f"column{number}", common, nullable=nullable))
-        return plan.ValueRows(tuple(zip(*typed, strict=True)), tuple(columns))
+        rows = list(zip(zip(*typed, strict=True), pending, strict=True))
+        return value_rows(rows, tuple(columns), self._ids)
 
     def _set_operation(self, operation: ast.SetOperation) -> plan.QueryNode:
         word = operation.operator.value
@@ -241,11 +279,13 @@ class QueryPlanner:
     def _limited(self, node: plan.QueryNode, query: ast.Query) -> plan.QueryNode:
         if query.limit is None and query.offset is None:
             return node
-        limit, offset = (
-            None if part is None else self._binder(Scope(), word).of_type(part, INTEGER, word)
-            for part, word in ((query.limit, "LIMIT"), (query.offset, "OFFSET"))
-        )
-        return plan.Limit(node, limit, offset)
+        pending: list[Pending] = []
+        parts: list[Expression | None] = []
+        for part, word in ((query.limit, "LIMIT"), (query.offset, "OFFSET")):
+            binder = self.binder(Scope(), word)
+            parts.append(None if part is None else binder.of_type(part, INTEGER, word))
+            pending += binder.take_pending()
+        return limited(node, parts[0], parts[1], pending)
 
     def _projected(self, node: plan.QueryNode, outputs: Sequence[Output]) -> plan.Project:
         columns = tuple(

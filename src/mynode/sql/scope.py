@@ -16,13 +16,20 @@ from mynode.values.types import SqlType
 class ColumnIds:
     """Makes the columns of one plan, each with an id of its own."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_next", "_subqueries")
 
     def __init__(self) -> None:
         self._next = count(1)
+        self._subqueries = count(1)
 
-    def column(self, name: str, type_: SqlType, *, nullable: bool, source: str | None = None) -> PlanColumn:
-        return PlanColumn(next(self._next), name, type_, nullable, source)
+    def column(
+        self, name: str, type_: SqlType, *, nullable: bool, source: str | None = None, deferred: bool = False
+    ) -> PlanColumn:
+        return PlanColumn(next(self._next), name, type_, nullable, source, deferred)
+
+    def subquery_name(self, *, runs_once: bool) -> str:
+        """What EXPLAIN calls the next sub-query."""
+        return f"{'InitPlan' if runs_once else 'SubPlan'} {next(self._subqueries)}"
 
     def id(self) -> int:
         return next(self._next)
@@ -61,6 +68,9 @@ class Scope:
         for source in self.sources:
             yield from source.columns
 
+    def all_columns(self) -> set[PlanColumn]:
+        return {column for source in self.sources for column in source.columns}.union(self.visible or ())
+
     def has(self, name: str) -> bool:
         """Whether a column in sight has this name."""
         return any(column.name == name for column in self.columns())
@@ -77,14 +87,27 @@ class Scope:
 
         Raises `UndefinedColumnError`, `AmbiguousColumnError` or `UndefinedTableError`.
         """
-        candidates = self.columns() if table is None else self.source(table, position).columns
-        found = [column for column in candidates if column.name == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
+        if table is not None:
+            self.source(table, position)
+        found = self.find(table, name, position)
+        if found is not None:
+            return found
         written = f'"{name}"' if table is None else f"{table}.{name}"
         raise UndefinedColumnError(f"column {written} does not exist", position=position, hint=self._hint(name))
+
+    def find(self, table: str | None, name: str, position: int) -> PlanColumn | None:
+        """The column, if there is one here. Raises `AmbiguousColumnError`."""
+        candidates = self.columns() if table is None else self._columns_of(table)
+        found = [column for column in candidates if column.name == name]
+        if len(found) > 1:
+            raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
+        return found[0] if found else None
+
+    def has_source(self, name: str) -> bool:
+        return any(source.name == name for source in self.sources)
+
+    def _columns_of(self, table: str) -> tuple[PlanColumn, ...]:
+        return next((source.columns for source in self.sources if source.name == table), ())
 
     def _hint(self, name: str) -> str | None:
         names = {column.name: column for column in self.columns()}

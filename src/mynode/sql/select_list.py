@@ -43,6 +43,22 @@ def _implied_name(expression: ast.Expression) -> str:
             return expression.type.name if name == "?column?" else name
         case ast.Case():
             return "case"
+        case ast.Exists():
+            return "exists"
+        case ast.ScalarSubquery(query):
+            return _name_of_query(query.body)
+    return "?column?"
+
+
+def _name_of_query(body: ast.QueryBody | ast.Query) -> str:
+    """What the first column of a query is called."""
+    match body:
+        case ast.Query():
+            return _name_of_query(body.body)
+        case ast.SetOperation():
+            return _name_of_query(body.left)
+        case ast.Select(items=(ast.SelectExpression() as item, *_)):
+            return item.alias or _implied_name(item.expression)
     return "?column?"
 
 

@@ -25,6 +25,7 @@ class SqlGenerator:
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        self._deepest_subquery = 2
 
     def rows(self, most: int) -> list[Row]:
         """Rows with different keys, in any order, with NULLs and duplicates in the other columns."""
@@ -66,6 +67,7 @@ class SqlGenerator:
                 f"nullif({below}, {other})",
                 f"CASE WHEN {self.boolean(depth - 1)} THEN {below} ELSE {other} END",
                 f"CASE {below} WHEN {other} THEN 1 WHEN 2 THEN {other} END",
+                self._scalar_subquery() or below,
             )
         )
 
@@ -118,6 +120,8 @@ class SqlGenerator:
                 self._comparison(depth - 1),
                 self._membership(depth - 1),
                 f"({self.text(depth - 1)} LIKE '{self._random.choice(('a%', '%b', '_', '%', 'a_c', ''))}')",
+                self._boolean_subquery() or below,
+                self._boolean_subquery() or other,
             )
         )
 
@@ -135,6 +139,65 @@ class SqlGenerator:
             return f"({operand} {word}BETWEEN {make(depth - 1)} AND {make(depth - 1)})"
         items = ", ".join(make(min(depth - 1, 0)) for _ in range(self._random.randint(1, 4)))
         return f"({operand} {word}IN ({items}))"
+
+    # --- sub-queries: in them a name alone means the inner table, `t.` the outer --------------------------------------
+
+    def _subquery_tail(self) -> str:
+        condition = self._random.choice(
+            (
+                "q.id = t.id",
+                "q.a = t.a",
+                "q.s = t.s AND q.id <> t.id",
+                "q.id < t.id",
+                "q.a = t.b % 4 OR q.s = t.s",
+                "q.b > 0",
+                "q.a IS NULL",
+                f"q.a = t.a AND {self.boolean(1)}",
+                self.boolean(1),
+            )
+        )
+        return f"FROM t AS q WHERE {condition}"
+
+    def _scalar_subquery(self) -> str | None:
+        """One of one row, or of none."""
+        if not self._deepest_subquery:
+            return None
+        self._deepest_subquery -= 1
+        value = self._random.choice(
+            (
+                "count(*)",
+                "count(q.a)",
+                "sum(q.a)",
+                "max(q.b)",
+                "min(q.b) + count(*)",
+                "coalesce(sum(q.b), 0)",
+                "count(DISTINCT q.s)",
+            )
+        )
+        if self._random.random() < 0.3:
+            order = f"ORDER BY q.id{self._random.choice(('', ' DESC'))}, q.k LIMIT 1"
+            text = f"(SELECT q.{self._random.choice('ab')} {self._subquery_tail()} {order})"
+        else:
+            text = f"(SELECT {value} {self._subquery_tail()})"
+        self._deepest_subquery += 1
+        return text
+
+    def _boolean_subquery(self) -> str | None:
+        if not self._deepest_subquery:
+            return None
+        self._deepest_subquery -= 1
+        make, column = self._random.choice(((self.integer, "a"), (self.integer, "b"), (self.text, "s")))
+        word = self._random.choice(("", "NOT "))
+        text = self._random.choice(
+            (
+                f"({word}EXISTS (SELECT 1 {self._subquery_tail()}))",
+                f"({make(1)} {word}IN (SELECT q.{column} {self._subquery_tail()}))",
+                f"({make(0)} {word}IN (SELECT max(q.{column}) {self._subquery_tail()} GROUP BY q.id))",
+                f"(a {self._random.choice(_COMPARISONS)} {self._scalar_subquery() or '1'})",
+            )
+        )
+        self._deepest_subquery += 1
+        return text
 
     def key_condition(self) -> str:
         """A condition of which parts are on the primary key."""
@@ -249,7 +312,13 @@ class SqlGenerator:
         return f"SELECT DISTINCT {items} FROM t WHERE {self.condition()}"
 
     def change(self) -> str:
-        """An UPDATE or DELETE that leaves keys alone."""
+        """An UPDATE or DELETE that leaves keys alone. In SQLite, sub-queries would see what it has changed already."""
+        deepest, self._deepest_subquery = self._deepest_subquery, 0
+        text = self._change()
+        self._deepest_subquery = deepest
+        return text
+
+    def _change(self) -> str:
         if self._random.random() < 0.3:
             return f"DELETE FROM t WHERE {self.condition()}"
         assignments = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final, assert_never
 
 from mynode.relation.catalog import table_names
@@ -10,7 +10,7 @@ from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
-from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations
+from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
@@ -18,9 +18,12 @@ from mynode.sql.executor.row_checks import row_check
 from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
-from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression
-from mynode.values.types import BOOLEAN, INTEGER, Row
+from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn
+from mynode.sql.plan_parts import is_volatile_plan, outer_columns
+from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
 
+_EXACT: Final = (INTEGER, TEXT, BOOLEAN)
+"""Types whose equal values are the same."""
 _NO_ROW_COUNT: Final = Constant(None, INTEGER)
 _COUNTED: Final = Constant(True, BOOLEAN)
 
@@ -100,6 +103,8 @@ class Builder:
                     len(node.right.columns),
                     node.kind,
                 )
+            case plan.Apply():
+                return self._apply(node)
             case plan.SetOperation():
                 return self._set_operation(node)
             case plan.Distinct():
@@ -162,6 +167,30 @@ class Builder:
             return hash_joined(sides[0], sides[1], node.kind, test)
         return operators.computed(hash_joined(sides[0], sides[1], node.kind, None), test)
 
+    def _apply(self, node: plan.Apply) -> Batches:
+        match node.question:
+            case plan.OnlyValue():
+                asking = subqueries.only_value()
+            case plan.AnyRow():
+                asking = subqueries.any_row()
+            case plan.AnyMatch(operand, compare):
+                operand_of = Compiler(node.input.columns).rows(None, [operand])
+                is_equality = compare.name == "="
+                asking = (
+                    subqueries.member(operand_of)
+                    if is_equality
+                    else subqueries.any_match(operand_of, compare.implementation)
+                )
+        used = outer_columns(node.subquery)
+        places = {column: place for place, column in enumerate(node.input.columns)}
+        bindings = subqueries.Bindings(
+            tuple((column.id, places[column]) for column in sorted(used & places.keys(), key=_id)),
+            tuple(column.id for column in sorted(used - places.keys(), key=_id)),
+            repeatable=_is_repeatable(node.subquery, used),
+        )
+        source, subquery = self.query(node.input), self.query(node.subquery)
+        return subqueries.applied(source, subquery, asking, bindings, deferred=node.column.deferred)
+
     def _set_operation(self, node: plan.SetOperation) -> Batches:
         left, right = self.query(node.left), self.query(node.right)
         if node.operator is plan.SetOperator.UNION:
@@ -198,3 +227,14 @@ def _reads_at_once(node: plan.QueryNode) -> bool:
         case plan.Scan() | plan.ValueRows():
             return True
     return False
+
+
+def _id(column: PlanColumn) -> int:
+    return column.id
+
+
+def _is_repeatable(subquery: plan.QueryNode, used: Set[PlanColumn]) -> bool:
+    """Whether what was found for some outer values holds for equal ones: 0.0 and -0.0 are equal and differ."""
+    if not used:
+        return True
+    return all(column.type in _EXACT for column in used) and not is_volatile_plan(subquery)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mynode.base.errors import QueryMemoryError
 from mynode.base.limits import MAX_QUERY_BYTES, MIB, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
@@ -28,17 +28,6 @@ class Memory:
     def __init__(self) -> None:
         self.held_bytes = 0
 
-    def keep(self, rows: Sequence[Row]) -> int:
-        """Count rows that are kept until the execution ends; about their bytes. Raises `QueryMemoryError`."""
-        size = estimated_bytes(rows)
-        self.held_bytes += size
-        if self.held_bytes > MAX_QUERY_BYTES:
-            raise QueryMemoryError(
-                f"the query holds more than {MAX_QUERY_BYTES // MIB} MiB in sorts, groups and joins",
-                hint="Let it find fewer rows, or order, group and join by a primary key.",
-            )
-        return size
-
     @contextmanager
     def holder(self) -> Iterator[Callable[[Sequence[Row]], None]]:
         """For one operator: a function that it calls with rows that it keeps until the end of the block.
@@ -54,7 +43,24 @@ class Memory:
         try:
             yield hold
         finally:
-            self.held_bytes -= held
+            self.release(held)
+
+    def keep(self, rows: Sequence[Row]) -> int:
+        """Count rows that are kept until `release` is called with the number of bytes that this returns, or for good.
+
+        Raises `QueryMemoryError`; the rows do not count then.
+        """
+        size = estimated_bytes(rows)
+        if self.held_bytes + size > MAX_QUERY_BYTES:
+            raise QueryMemoryError(
+                f"the query holds more than {MAX_QUERY_BYTES // MIB} MiB in sorts, groups and joins",
+                hint="Let it find fewer rows, or order, group and join by a primary key.",
+            )
+        self.held_bytes += size
+        return size
+
+    def release(self, size_bytes: int) -> None:
+        self.held_bytes -= size_bytes
 
 
 def estimated_bytes(rows: Sequence[Row]) -> int:
@@ -76,6 +82,7 @@ class ExecutionContext:
         random: for `random()`.
         memory: what its operators hold.
         outer: by a column's id, its value in the row for which what is below is run again.
+        kept: what operators that are run again remember of their last runs, each under a key of its own.
     """
 
     transaction: Transaction
@@ -84,6 +91,7 @@ class ExecutionContext:
     random: Random
     memory: Memory = field(default_factory=Memory)
     outer: dict[int, Value] = field(default_factory=dict)
+    kept: dict[object, Any] = field(default_factory=dict)
 
 
 Batches: TypeAlias = Callable[[ExecutionContext], Iterator[list[Row]]]

@@ -8,15 +8,13 @@ from typing import Final
 from mynode.sql import plan
 from mynode.sql.expressions import (
     Call,
-    ColumnValue,
     Expression,
-    OuterValue,
     PlanColumn,
+    as_outer,
     columns_in,
     conjunction,
     conjuncts,
     is_volatile,
-    substitute,
 )
 from mynode.sql.optimizer.estimate import estimated_rows
 from mynode.sql.optimizer.use_primary_key import use_primary_key
@@ -46,12 +44,7 @@ def _lookup(node: plan.Join, condition: Expression) -> plan.LookupJoin | None:
     if not isinstance(right, plan.Scan) or not isinstance(right.access, plan.FullScan):
         return None
     left_columns = frozenset(node.left.columns)
-
-    def as_outer(expression: Expression) -> Expression | None:
-        is_left = isinstance(expression, ColumnValue) and expression.column in left_columns
-        return OuterValue(expression.column) if is_left and isinstance(expression, ColumnValue) else None
-
-    test = conjunction(tuple(substitute(one, as_outer) for one in conditions))
+    test = conjunction(tuple(as_outer(one, left_columns) for one in conditions))
     if test is None:
         return None
     found = use_primary_key(plan.Filter(right, test))

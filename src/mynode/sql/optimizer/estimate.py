@@ -21,7 +21,7 @@ def estimated_rows(node: plan.QueryNode) -> float:
             return _scanned(node.access)
         case plan.Filter():
             return estimated_rows(node.input) * _FILTERED
-        case plan.Project() | plan.Sort() | plan.Distinct():
+        case plan.Project() | plan.Sort() | plan.Distinct() | plan.Apply():
             return estimated_rows(node.input)
         case plan.Limit():
             below = estimated_rows(node.input)

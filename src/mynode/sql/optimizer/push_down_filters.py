@@ -42,6 +42,11 @@ def _sunk(node: plan.QueryNode, conditions: Sequence[Expression]) -> plan.QueryN
             return _filtered(_sunk_join(node, (), moving), staying)
         case plan.Sort() | plan.Distinct():
             return _filtered(replace(node, input=_sunk(node.input, moving)), staying)
+        case plan.Apply():
+            above = [one for one in moving if node.column in columns_in(one)]
+            below = [one for one in moving if node.column not in columns_in(one)]
+            sunk = replace(node, input=_sunk(node.input, below)) if below else node
+            return _filtered(sunk, (*above, *staying))
         case plan.Project():
             values = dict(zip(node.columns, node.values, strict=True))
             return _below(node, values, moving, staying)

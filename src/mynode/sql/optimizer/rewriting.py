@@ -38,6 +38,10 @@ def change_inputs(node: plan.QueryNode, change: Rule) -> plan.QueryNode:
         case plan.Join() | plan.LookupJoin() | plan.SetOperation():
             left, right = change(node.left), change(node.right)
             return node if left is node.left and right is node.right else replace(node, left=left, right=right)
+        case plan.Apply():
+            changed, subquery = change(node.input), change(node.subquery)
+            is_same = changed is node.input and subquery is node.subquery
+            return node if is_same else replace(node, input=changed, subquery=subquery)
         case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
             changed = change(node.input)
             return node if changed is node.input else replace(node, input=changed)
@@ -63,6 +67,8 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
         case plan.Join():
             keys = tuple((change(left), change(right)) for left, right in node.keys)
             return replace(node, condition=node.condition and change(node.condition), keys=keys)
-        case plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.SetOperation():
+        case plan.Apply(question=plan.AnyMatch() as question):
+            return replace(node, question=replace(question, operand=change(question.operand)))
+        case plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.Apply() | plan.SetOperation():
             return node
     assert_never(node)
