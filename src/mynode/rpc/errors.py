@@ -55,6 +55,7 @@ _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
     "07": Status.INVALID_ARGUMENT,
     "08": Status.UNAVAILABLE,
     "0A": Status.UNIMPLEMENTED,
+    "21": Status.INVALID_ARGUMENT,
     "22": Status.INVALID_ARGUMENT,
     "23": Status.FAILED_PRECONDITION,
     "25": Status.FAILED_PRECONDITION,
