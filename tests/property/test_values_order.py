@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mynode.values.compare import compare, float_equal, float_less, float_less_or_equal, order_key
-from mynode.values.key_codec import decode_key, encode_key, encode_value
+from mynode.values.key_codec import column_encoder, decode_key, encode_key, encode_value
 from mynode.values.text import format_text, parse_text
 from mynode.values.types import BOOLEAN, FLOAT, INTEGER, MAX_INTEGER, MIN_INTEGER, TEXT, Value
 
@@ -51,6 +53,45 @@ def test_a_prefix_of_the_values_bounds_all_keys_that_begin_with_it(keys: tuple[t
         prefix = encode_key(left[:length])
         inside = prefix <= encode_key(right) < prefix + b"\xff"
         assert inside == all(map(same, left[:length], right[:length]))
+
+
+@given(KEYS, st.lists(st.tuples(st.booleans(), st.booleans()), min_size=4, max_size=4))
+def test_columns_of_an_index_are_ordered_as_they_say(
+    keys: tuple[tuple[Value, ...], ...], orders: list[tuple[bool, bool]]
+) -> None:
+    def order_of(values: tuple[Value, ...]) -> list[object]:
+        """What sorts ascending as the columns say."""
+        made: list[object] = []
+        for value, (descending, nulls_first) in zip(values, orders, strict=False):
+            if value is None:
+                made.append((-1 if nulls_first else 1,))
+            else:
+                made.append((0, Reversed(order_key(value)) if descending else order_key(value)))
+        return made
+
+    def encode(values: tuple[Value, ...]) -> bytes:
+        return b"".join(
+            column_encoder(descending=descending, nulls_first=nulls_first)(value)
+            for value, (descending, nulls_first) in zip(values, orders, strict=False)
+        )
+
+    left, right = keys
+    assert (encode(left) < encode(right)) == (order_of(left) < order_of(right))
+    assert (encode(left) == encode(right)) == all(map(same, left, right))
+    for length in range(len(left) + 1):
+        prefix = encode(left[:length])
+        inside = prefix <= encode(right) < prefix + b"\xff"
+        assert inside == all(map(same, left[:length], right[:length]))
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """Sorts the other way round."""
+
+    key: tuple[object, ...]
+
+    def __lt__(self, other: Reversed) -> bool:
+        return other.key < self.key
 
 
 @given(KEYS)

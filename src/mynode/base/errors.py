@@ -246,6 +246,22 @@ class DuplicateTableError(SqlError):
     sqlstate = "42P07"
 
 
+class UndefinedObjectError(SqlError):
+    sqlstate = "42704"
+
+
+class WrongObjectTypeError(SqlError):
+    """The name is that of something else than the statement is about."""
+
+    sqlstate = "42809"
+
+
+class DependentObjectsError(SqlError):
+    """What is to be dropped is needed by something else."""
+
+    sqlstate = "2BP01"
+
+
 class DuplicateColumnError(SqlError):
     sqlstate = "42701"
 

@@ -21,6 +21,8 @@ MAX_NESTING: Final = 200
 MAX_IDENTIFIER_BYTES: Final = 63
 """As PostgreSQL's NAMEDATALEN - 1, but a longer name is an error, not cut."""
 MAX_COLUMNS: Final = 1_600
+MAX_INDEX_COLUMNS: Final = 32
+"""As PostgreSQL's INDEX_MAX_KEYS."""
 MAX_KEY_BYTES: Final = 8 * KIB
 MAX_ROW_BYTES: Final = 4 * MIB
 MAX_TRANSACTION_BYTES: Final = 8 * MIB
@@ -44,6 +46,10 @@ KEPT_ANSWERS: Final = 1_000
 MAX_WITH_USES: Final = 1_000
 """How often one statement may plan queries of WITH; each use plans its query, and those that this one uses, again."""
 PLAN_CACHE_ENTRIES: Final = 1_024
+ROWS_INDEXED_AT_ONCE: Final = 5_000
+"""A table of more rows than this gets an index in batches, while others write to it."""
+INDEX_BATCH_ROWS: Final = 1_000
+"""Rows of one such batch. Applying it holds up a node for some milliseconds."""
 
 # --- sessions and the gRPC front ------------------------------------------------------------------------------------
 MAX_SESSIONS: Final = 4_096

@@ -68,6 +68,12 @@ class Transaction:
             self._reads.add_key(key)
         return self.view.get(key)
 
+    def read_again(self, key: bytes) -> bytes | None:
+        """As `get`, for a key that the read set covers already: because it was read, or a range with it."""
+        if key in self.writes.values:
+            return self.writes.values[key]
+        return self.view.get(key)
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key`.
 

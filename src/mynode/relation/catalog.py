@@ -18,8 +18,8 @@ from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog_codec import decode_table, encode_table
-from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_TABLE_ID, TABLES, TABLES_END, table_record_key
-from mynode.relation.schema import Table
+from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_ID, TABLES, TABLES_END, table_record_key
+from mynode.relation.schema import Index, Table
 
 CatalogVersion: TypeAlias = int
 """Names one state of the catalog: >= 0 a committed one, < 0 one with a transaction's own changes."""
@@ -49,24 +49,69 @@ class Catalog:
     def table(self, name: str) -> Table | None:
         return self.tables.get(name)
 
+    def index(self, name: str) -> tuple[Table, Index] | None:
+        """The index of this name and its table. A primary key is none."""
+        for table in self.tables.values():
+            index = table.index(name)
+            if index is not None:
+                return table, index
+        return None
+
+    def primary_key(self, name: str) -> Table | None:
+        """The table whose primary key has this name."""
+        has_it = (table for table in self.tables.values() if table.primary_key and table.primary_key.name == name)
+        return next(has_it, None)
+
+    def has_relation(self, name: str) -> bool:
+        """Whether the name is taken: tables, indexes and primary keys share one space of names, as in PostgreSQL."""
+        return name in self.tables or self.index(name) is not None or self.primary_key(name) is not None
+
 
 def changes_catalog(transaction: Transaction) -> bool:
     """Whether the transaction has changed the catalog so far."""
     return CHANGED in transaction.writes.values
 
 
-def create_table(transaction: Transaction, draft: Table) -> Table:
-    """Write a new table's record, as the draft says but with an id. Raises `DuplicateTableError`."""
-    key = table_record_key(draft.name)
-    if transaction.get(key) is not None:
-        raise DuplicateTableError(f'relation "{draft.name}" already exists')
-    next_id = transaction.get(NEXT_TABLE_ID)
-    table_id: int = 1 if next_id is None else msgpack.unpackb(next_id)
-    table = replace(draft, id=table_id)
-    transaction.put(NEXT_TABLE_ID, msgpack.packb(table_id + 1))
-    transaction.put(key, encode_table(table))
+def read_catalog(transaction: Transaction) -> None:
+    """Let any change of the catalog conflict with the transaction, whose answer rests on what is not there."""
+    transaction.get(CHANGED)
+
+
+def mark_changed(transaction: Transaction) -> None:
+    """Part of every change of the catalog. No two such transactions pass each other: that keeps names unique."""
+    read_catalog(transaction)
     transaction.put(CHANGED, b"")
+
+
+def new_id(transaction: Transaction) -> int:
+    """An id for a table or index that none ever had."""
+    stored = transaction.get(NEXT_ID)
+    next_id: int = 1 if stored is None else msgpack.unpackb(stored)
+    transaction.put(NEXT_ID, msgpack.packb(next_id + 1))
+    return next_id
+
+
+def create_table(transaction: Transaction, draft: Table) -> Table:
+    """Write a new table's record, as the draft says but with ids. Raises `DuplicateTableError`."""
+    if transaction.get(table_record_key(draft.name)) is not None:
+        raise DuplicateTableError(f'relation "{draft.name}" already exists')
+    table_id = new_id(transaction)
+    indexes = tuple(replace(index, id=new_id(transaction)) for index in draft.indexes)
+    table = replace(draft, id=table_id, indexes=indexes)
+    put_table(transaction, table)
     return table
+
+
+def put_table(transaction: Transaction, table: Table) -> None:
+    """Write the table's record, in the place of the one of this name if there is one."""
+    transaction.put(table_record_key(table.name), encode_table(table))
+    mark_changed(transaction)
+
+
+def current_table(transaction: Transaction, name: str) -> Table | None:
+    """The table of this name as the transaction sees it now; enters the read set."""
+    record = transaction.get(table_record_key(name))
+    return None if record is None else decode_table(record)
 
 
 def table_exists(transaction: Transaction, name: str) -> bool:
@@ -82,4 +127,4 @@ def table_names(transaction: Transaction) -> list[str]:
 def drop_table(transaction: Transaction, table: Table) -> None:
     """Delete the table's record; its rows become garbage."""
     transaction.delete(table_record_key(table.name))
-    transaction.put(CHANGED, b"")
+    mark_changed(transaction)

@@ -3,12 +3,14 @@
 | record      | fields                                                                                               |
 |-------------|------------------------------------------------------------------------------------------------------|
 | table       | format (2), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
-|             | foreign_keys, referenced_by                                                                          |
+|             | foreign_keys, referenced_by, indexes                                                                 |
 | column      | name, type (SQL text), slot; not_null (default: false), default, identity, missing (a row of one     |
 |             | value, see `records`; default: NULL)                                                                 |
 | primary key | name, columns (positions)                                                                            |
 | check       | name, condition                                                                                      |
 | foreign key | name, columns (positions), table, referenced (names); on_delete, on_update (default: NO ACTION)      |
+| index       | id, name, columns; unique, constraint, building (default: false)                                     |
+| its columns | position; descending, nulls_first (default: false)                                                   |
 """
 
 from __future__ import annotations
@@ -19,7 +21,17 @@ import msgpack
 
 from mynode.base.invariant import invariant
 from mynode.relation.records import decode_record, encode_record
-from mynode.relation.schema import Check, Column, ForeignKey, Identity, PrimaryKey, ReferentialAction, Table
+from mynode.relation.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    KeyColumn,
+    PrimaryKey,
+    ReferentialAction,
+    Table,
+)
 from mynode.values.types import TYPES_BY_NAME
 
 _FORMAT: Final = 2
@@ -43,6 +55,7 @@ def encode_table(table: Table) -> bytes:
                 "checks": [{"name": check.name, "condition": check.condition} for check in table.checks],
                 "foreign_keys": [_encode_foreign_key(foreign_key) for foreign_key in table.foreign_keys],
                 "referenced_by": table.referenced_by,
+                "indexes": [_encode_index(index) for index in table.indexes],
             },
             required=("id", "columns", "slots"),
         )
@@ -66,6 +79,7 @@ def decode_table(record: bytes) -> Table:
         tuple(Check(**check) for check in fields.get("checks", ())),
         tuple(map(_decode_foreign_key, fields.get("foreign_keys", ()))),
         fields.get("referenced_by", ()),
+        tuple(map(_decode_index, fields.get("indexes", ()))),
     )
 
 
@@ -115,6 +129,41 @@ def _decode_foreign_key(fields: _Fields) -> ForeignKey:
         ReferentialAction(fields.get(field, ReferentialAction.NO_ACTION)) for field in ("on_delete", "on_update")
     )
     return ForeignKey(fields["name"], fields["columns"], fields["table"], fields["referenced"], on_delete, on_update)
+
+
+def _encode_index(index: Index) -> _Fields:
+    return _without_defaults(
+        {
+            "id": index.id,
+            "name": index.name,
+            "columns": [
+                _without_defaults(
+                    {
+                        "position": column.position,
+                        "descending": column.descending,
+                        "nulls_first": column.nulls_first,
+                    },
+                    required=("position",),
+                )
+                for column in index.columns
+            ],
+            "unique": index.is_unique,
+            "constraint": index.is_constraint,
+            "building": not index.is_ready,
+        },
+        required=("id",),
+    )
+
+
+def _decode_index(fields: _Fields) -> Index:
+    return Index(
+        fields["id"],
+        fields["name"],
+        tuple(KeyColumn(**column) for column in fields["columns"]),
+        fields.get("unique", False),
+        fields.get("constraint", False),
+        not fields.get("building", False),
+    )
 
 
 def _without_defaults(fields: _Fields, *, required: tuple[str, ...]) -> _Fields:

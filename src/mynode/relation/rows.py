@@ -7,23 +7,17 @@ query.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from struct import Struct
-from typing import Final, TypeAlias, cast
 
 from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.base.limits import MAX_KEY_BYTES
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog_codec import encode_table
+from mynode.relation.indexes import IndexEntries, duplicate_key
 from mynode.relation.keys import ABOVE, ROW_ID, ROW_ID_STATEMENT, row_prefix, table_record_key
+from mynode.relation.paths import primary_key_encoder
 from mynode.relation.records import record_decoder, record_encoder
 from mynode.relation.schema import Table
-from mynode.values.key_codec import INTEGER_OFFSET, INTEGER_TAG, encode_key
-from mynode.values.text import format_text
-from mynode.values.types import INTEGER, Row, Value
-
-KeyEncoder: TypeAlias = Callable[[Sequence[Value]], bytes]
-
-_ONE_INTEGER_KEY: Final = Struct(">5sBQ")
+from mynode.values.types import Row
 
 
 class TableRows:
@@ -34,6 +28,7 @@ class TableRows:
         encode_key: the key of the row with these primary-key values, or, for fewer values, the prefix of all rows that
             begin with them. Made for the table; undefined without a primary key.
         encode, decode: from a row to its record, which raises `ProgramLimitExceededError`, and back.
+        indexes: all, ready or not; every change of a row goes through this object, which keeps them in step.
         catalog_key, catalog_record: where the table's record is, and what it was when this object was made.
     """
 
@@ -45,6 +40,7 @@ class TableRows:
         "encode",
         "encode_key",
         "high",
+        "indexes",
         "low",
         "table",
     )
@@ -57,8 +53,9 @@ class TableRows:
         self.decode = record_decoder(table)
         self.catalog_key = table_record_key(table.name)
         self.catalog_record = encode_table(table)
+        self.indexes = tuple(IndexEntries(table, index) for index in table.indexes)
         self._key_columns = table.primary_key.columns if table.primary_key else ()
-        self.encode_key = self._key_encoder()
+        self.encode_key = primary_key_encoder(table)
 
     def is_current(self, transaction: Transaction) -> bool:
         """Whether the transaction sees the same schema; enters its read set, so that a later change conflicts."""
@@ -77,10 +74,45 @@ class TableRows:
         if transaction.get(key) is not None:
             raise self._duplicate(row)
         transaction.put(key, self.encode(row))
+        for index in self.indexes:
+            index.add(transaction, row, key)
 
-    def write(self, transaction: Transaction, key: bytes, row: Row) -> None:
-        """Put a row at its key, or in the place of the one that is there."""
+    def insert_at(self, transaction: Transaction, key: bytes, row: Row) -> None:
+        """Add a row at a key from `row_ids`. Raises `UniqueViolationError`."""
         transaction.put(key, self.encode(row))
+        for index in self.indexes:
+            index.add(transaction, row, key)
+
+    def update(self, transaction: Transaction, key: bytes, row: Row) -> Sequence[IndexEntries]:
+        """Put a row in the place of the one that the transaction has read at its key.
+
+        Returns the indexes that have no entry of the row now, because it has other values in them: it must be added to
+        these once all rows of the statement are changed, which may exchange values among them.
+        """
+        old = self._old(transaction, key) if self.indexes else None
+        transaction.put(key, self.encode(row))
+        if old is None:
+            return self.indexes
+        changed: list[IndexEntries] = []
+        for index in self.indexes:
+            if index.differs(old, row):
+                index.remove(transaction, old, key)
+                changed.append(index)
+            elif not index.index.is_ready:
+                index.keep(transaction, row, key)
+        return changed
+
+    def remove(self, transaction: Transaction, key: bytes) -> None:
+        """Take away the row that the transaction has read at its key, if it is still there."""
+        old = self._old(transaction, key) if self.indexes else None
+        transaction.delete(key)
+        if old is not None:
+            for index in self.indexes:
+                index.remove(transaction, old, key)
+
+    def _old(self, transaction: Transaction, key: bytes) -> Row | None:
+        record = transaction.read_again(key)
+        return None if record is None else self.decode(record)
 
     def row_ids(self, transaction: Transaction, now_us: int) -> Callable[[int], bytes]:
         """For a table without a primary key: gives the key of the statement's first, second, … new row (from 0).
@@ -95,23 +127,6 @@ class TableRows:
         low, pack = self.low, ROW_ID.pack
         return lambda number: low + pack(now_us, statement, number)
 
-    def _key_encoder(self) -> KeyEncoder:
-        low = self.low
-        columns = self.table.columns
-        if len(self._key_columns) == 1 and columns[self._key_columns[0]].type is INTEGER:
-            pack = _ONE_INTEGER_KEY.pack
-
-            def encode_integer(values: Sequence[int]) -> bytes:
-                return pack(low, INTEGER_TAG, values[0] + INTEGER_OFFSET)
-
-            return cast(KeyEncoder, encode_integer)
-        return lambda values: low + encode_key(values)
-
     def _duplicate(self, row: Row) -> UniqueViolationError:
         primary_key = self.table.primary_key
-        names = ", ".join(self.table.columns[position].name for position in self._key_columns)
-        values = ", ".join(format_text(row[position]) for position in self._key_columns)
-        return UniqueViolationError(
-            f'duplicate key value violates unique constraint "{primary_key.name if primary_key else ""}"',
-            detail=f"Key ({names})=({values}) already exists.",
-        )
+        return duplicate_key(self.table, primary_key.name if primary_key else "", self._key_columns, row)

@@ -59,6 +59,38 @@ class PrimaryKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column, by its position in the table, of an order in which rows can be read."""
+
+    position: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index: an entry for each row, in the order of the columns.
+
+    Attributes:
+        id: says, with the table's id, where the entries lie; never used again after the index is dropped.
+        is_unique: no two rows have the same values, unless one of them is NULL.
+        is_constraint: it is there for a UNIQUE constraint, which has its name.
+        is_ready: False while it is built: every change of a row maintains it, and nothing reads it yet.
+    """
+
+    id: int
+    name: str
+    columns: tuple[KeyColumn, ...]
+    is_unique: bool = False
+    is_constraint: bool = False
+    is_ready: bool = True
+
+    def has_column(self, position: int) -> bool:
+        """Whether the table's column at this position is one of the index."""
+        return any(column.position == position for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A condition that must not be FALSE for any row, as SQL text over the table's columns."""
 
@@ -91,6 +123,7 @@ class Table:
         slots: how many slots have been given out, those of dropped columns too: the length of a new record.
         shortest_record: how many slots the record of any row has at least.
         referenced_by: names of the tables whose foreign keys lead here, in code-point order; can be its own.
+        indexes: in the order of their creation, those of UNIQUE constraints too.
 
     Invariants: columns have different names, and different slots below `slots`.
     """
@@ -104,6 +137,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     referenced_by: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
 
     def position_of(self, column_name: str) -> int | None:
         """The position of the column with this name, if there is one."""
@@ -112,9 +146,13 @@ class Table:
                 return position
         return None
 
+    def index(self, name: str) -> Index | None:
+        """The index of this name, if it is one of the table's."""
+        return next((index for index in self.indexes if index.name == name), None)
+
 
 NO_ID = 0
-"""The id of a table that the catalog does not know yet."""
+"""The id of a table or index that the catalog does not know yet."""
 
 
 def new_table(name: str, columns: tuple[Column, ...], primary_key: PrimaryKey | None) -> Table:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.expression_text import describe, describe_list
 from mynode.sql.expressions import ColumnValue, Expression
@@ -112,22 +111,19 @@ def _scan(scan: plan.Scan) -> _Shown:
     table = scan.table
     alias = scan.table_columns[0].source if scan.table_columns else None
     name = table.name if alias in (None, table.name) else f"{table.name} {alias}"
-    if isinstance(scan.access, plan.FullScan) and not scan.reverse:
+    path = scan.path
+    if path is None:
         return _Shown(f"Seq Scan on {name}")
-    backward = " Backward" if scan.reverse else ""
-    title = f"Index Scan{backward} using {table.primary_key.name if table.primary_key else ''} on {name}"
+    title = f"Index Scan{' Backward' if scan.reverse else ''} using {path.name} on {name}"
+    names = [table.columns[column.position].name for column in path.columns]
     match scan.access:
         case plan.FullScan():
             return _Shown(title)
         case plan.KeyPoints(keys):
-            return _Shown(title, (f"Index Cond: {_points(_key_names(table), keys)}",))
+            return _Shown(title, (f"Index Cond: {_points(names[: len(keys[0])], keys)}",))
         case plan.KeyRange():
-            return _Shown(title, (f"Index Cond: {_range(_key_names(table), scan.access)}",))
+            return _Shown(title, (f"Index Cond: {_range(names, scan.access)}",))
     assert_never(scan.access)
-
-
-def _key_names(table: Table) -> list[str]:
-    return [table.columns[position].name for position in table.primary_key.columns] if table.primary_key else []
 
 
 def _points(names: Sequence[str], keys: Sequence[Sequence[Expression]]) -> str:

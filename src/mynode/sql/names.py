@@ -7,7 +7,7 @@ from typing import Final
 
 from mynode.base.errors import InvalidSchemaNameError, UndefinedColumnError, UndefinedTableError
 from mynode.relation.catalog import Catalog
-from mynode.relation.schema import Table
+from mynode.relation.schema import Index, Table
 from mynode.sql import ast
 
 DEFAULT_SCHEMA: Final = "public"
@@ -43,6 +43,18 @@ class TableNames:
         if table is not None:
             self.used[table.name] = table
         return table
+
+    def index(self, name: str) -> tuple[Table, Index] | None:
+        """The index of this name, which is not that of a primary key, and its table."""
+        return self._catalog.index(name)
+
+    def primary_key(self, name: str) -> Table | None:
+        """The table whose primary key has this name."""
+        return self._catalog.primary_key(name)
+
+    def is_taken(self, name: str) -> bool:
+        """Whether a new relation cannot have this name."""
+        return self._catalog.has_relation(name)
 
 
 def check_schema(name: ast.TableName) -> None:

@@ -12,12 +12,9 @@ from mynode.sql import ast
 
 _NODES: Final[dict[type, str]] = {
     ast.OnConflict: "ON CONFLICT is",
-    ast.Unique: "UNIQUE is",
     ast.ForeignKey: "FOREIGN KEY is",
     ast.AlterTable: "ALTER TABLE is",
     ast.Truncate: "TRUNCATE is",
-    ast.CreateIndex: "CREATE INDEX is",
-    ast.DropIndex: "DROP INDEX is",
     ast.CreateView: "CREATE VIEW is",
     ast.DropView: "DROP VIEW is",
     ast.Prepare: "PREPARE is",

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from mynode.relation.schema import Table
+from mynode.relation.paths import AccessPath
+from mynode.relation.schema import Index, Table
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
 from mynode.sql.functions.function import Function
 
@@ -25,7 +26,10 @@ class FullScan:
 
 @dataclass(frozen=True, slots=True)
 class KeyPoints:
-    """The rows with one of these primary keys, each given by an expression a key column; in the order of the key."""
+    """The rows whose first columns of the path have one of these combinations of values; in the order of the path.
+
+    A value that is NULL equals nothing.
+    """
 
     keys: tuple[tuple[Expression, ...], ...]
 
@@ -40,7 +44,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class KeyRange:
-    """The rows whose first key columns equal `prefix` and whose next key column lies between the bounds."""
+    """The rows whose first columns of the path equal `prefix` and whose next one, not NULL, lies between the bounds."""
 
     prefix: tuple[Expression, ...]
     low: Bound | None
@@ -62,15 +66,18 @@ class ValueRows:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Rows of a table, all columns in the table's order, in the order of the primary key.
+    """Rows of a table, all columns in the table's order.
 
     Attributes:
         key: for a statement that changes the rows: one more column, last, with the key that the row lies at.
+        path: in whose order the rows come, and what `access` is about; None: as they lie in the table, all of them,
+            which is the order of the primary key if there is one.
     """
 
     table: Table
     table_columns: tuple[PlanColumn, ...]
     key: PlanColumn | None = None
+    path: AccessPath | None = None
     access: Access = FullScan()
     reverse: bool = False
 
@@ -388,6 +395,21 @@ class DropTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """`draft` has no id yet; None: there is an index of this name already, and IF NOT EXISTS passes it over."""
+
+    table: Table
+    draft: Index | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropIndex:
+    """The indexes of a DROP INDEX that exist: names of tables, and ids."""
+
+    indexes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ShowTables:
     """The names of all tables. It reads the catalog when it runs, so that all of it enters the read set."""
 
@@ -400,4 +422,4 @@ class Explain:
 
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete
-Plan: TypeAlias = DataPlan | CreateTable | DropTable | Explain | ShowTables
+Plan: TypeAlias = DataPlan | CreateTable | DropTable | CreateIndex | DropIndex | Explain | ShowTables

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
-from mynode.base.errors import FeatureNotSupportedError, UndefinedTableError
+from mynode.base.errors import DuplicateTableError, FeatureNotSupportedError, UndefinedTableError
 from mynode.relation.schema import Table
 from mynode.sql import ast, plan
 from mynode.sql.change_planner import ChangePlanner
+from mynode.sql.index_planner import plan_create_index, plan_drop_index, unique_indexes
 from mynode.sql.names import TableNames, check_schema
 from mynode.sql.not_yet import not_yet, refuse_not_yet
 from mynode.sql.parameters import ParameterTypes
@@ -36,12 +38,15 @@ class Planner:
             case ast.Explain():
                 return plan.Explain(self._data_plan(statement.statement))
             case ast.CreateTable():
-                check_schema(statement.table)
-                return plan.CreateTable(define_table(statement, self._ids), statement.if_not_exists)
+                return self._create_table(statement)
             case ast.DropTable():
                 return self._drop_table(statement)
             case ast.ShowTables():
                 return plan.ShowTables()
+            case ast.CreateIndex():
+                return plan_create_index(statement, self._tables)
+            case ast.DropIndex():
+                return plan_drop_index(statement, self._tables)
             case ast.ShowColumns():
                 return show_columns(self._tables.find(statement.table), self._ids)
             case ast.Begin() | ast.Commit() | ast.Rollback() | ast.Savepoint() | ast.RollbackTo() | ast.Release():
@@ -63,6 +68,15 @@ class Planner:
         return QueryPlanner(self._tables, self._parameters, self._ids)
 
     # --- changes of the schema ----------------------------------------------------------------------------------------
+
+    def _create_table(self, statement: ast.CreateTable) -> plan.CreateTable:
+        check_schema(statement.table)
+        name = statement.table.name
+        if self._tables.is_taken(name) and self._tables.look_up(statement.table) is None:
+            raise DuplicateTableError(f'relation "{name}" already exists', position=statement.table.position)
+        table = define_table(statement, self._ids)
+        indexes = unique_indexes(statement, table, self._tables)
+        return plan.CreateTable(replace(table, indexes=indexes), statement.if_not_exists)
 
     def _drop_table(self, statement: ast.DropTable) -> plan.DropTable:
         found: dict[str, Table] = {}

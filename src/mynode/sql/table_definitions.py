@@ -24,7 +24,10 @@ from mynode.sql.stored_expressions import bind_check, bind_default
 
 
 def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
-    """The table as a draft, which the catalog gives its id. Raises the `SqlError` of what is wrong with it."""
+    """The table as a draft, which the catalog gives its id, without the indexes of its UNIQUE constraints.
+
+    Raises the `SqlError` of what is wrong with it.
+    """
     name = statement.table.name
     if len(statement.columns) > MAX_COLUMNS:
         raise ProgramLimitExceededError(f"tables can have at most {MAX_COLUMNS} columns", position=statement.position)
@@ -94,7 +97,7 @@ def _column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: C
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:
     found: PrimaryKey | None = None
     for constraint in statement.constraints:
-        if isinstance(constraint, ast.Check):
+        if isinstance(constraint, ast.Check | ast.Unique):
             continue
         if not isinstance(constraint, ast.PrimaryKey):
             raise not_yet(constraint)

@@ -12,6 +12,17 @@ the order too and a prefix of the values is a prefix of the bytes. The first byt
 | 0x40 | TEXT      | UTF-8 with 0x00 written as 0x00 0xFF, then 0x00                                 |
 | 0xF0 | NULL      | nothing (last in an ascending order)                                           |
 
+A column of an index can also be in descending order, and have its NULLs at either end (`column_encoder`):
+
+| column           | value that is not NULL             | NULL |
+|------------------|------------------------------------|------|
+| ASC NULLS LAST   | as above                           | 0xF0 |
+| ASC NULLS FIRST  | as above                           | 0x01 |
+| DESC NULLS FIRST | as above, 0x01, all bits inverted  | 0x0F |
+| DESC NULLS LAST  | as above, 0x01, all bits inverted  | 0xFE |
+
+The 0x01 keeps an inverted encoding from being the beginning of another one, which would then not come before it.
+
 -0.0 is encoded as 0.0, and every NaN as one NaN, which is greater than infinity. No tag is 0xFF, so `prefix + b"\\xff"`
 is above all keys that begin with `prefix`. UTF-8 keeps the order of code points.
 """
@@ -19,7 +30,7 @@ is above all keys that begin with `prefix`. UTF-8 keeps the order of code points
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Final
 
@@ -41,6 +52,10 @@ _TAGGED_WORD: Final = Struct(">BQ")
 _WORD: Final = Struct(">Q")
 _FLOAT: Final = Struct(">d")
 _WORD_END: Final = 9
+
+_NULL_BEFORE_ALL: Final = b"\x01"
+_VALUE_END: Final = b"\x01"
+_INVERTED: Final = bytes(range(255, -1, -1))
 
 _FALSE: Final = bytes((FALSE_TAG,))
 _TRUE: Final = bytes((TRUE_TAG,))
@@ -68,6 +83,26 @@ def encode_value(value: Value) -> bytes:
 def encode_key(values: Iterable[Value]) -> bytes:
     """The encodings of the values, one after another."""
     return b"".join(map(encode_value, values))
+
+
+def encode_descending(value: Value) -> bytes:
+    """The encoding in a descending column of a value that is not NULL."""
+    return (encode_value(value) + _VALUE_END).translate(_INVERTED)
+
+
+def null_encoding(*, descending: bool, nulls_first: bool) -> bytes:
+    """NULL's encoding in a column of this order; one byte."""
+    ascending = _NULL if nulls_first == descending else _NULL_BEFORE_ALL
+    return ascending.translate(_INVERTED) if descending else ascending
+
+
+def column_encoder(*, descending: bool, nulls_first: bool) -> Callable[[Value], bytes]:
+    """The encoding of one value in a column of this order."""
+    if not descending and not nulls_first:
+        return encode_value
+    null = null_encoding(descending=descending, nulls_first=nulls_first)
+    encode = encode_descending if descending else encode_value
+    return lambda value: null if value is None else encode(value)
 
 
 def decode_key(key: bytes, start: int = 0) -> Row:

@@ -75,7 +75,7 @@ def test_row_ids_are_in_the_order_of_statements_and_rows() -> None:
         row_id = NO_KEY.row_ids(open_transaction, now_us)
         keys += [row_id(number) for number in range(3)]
         for key in keys[-3:]:
-            NO_KEY.write(open_transaction, key, (1, "a"))
+            NO_KEY.insert_at(open_transaction, key, (1, "a"))
     assert keys == sorted(set(keys))
     assert all(NO_KEY.low < key < NO_KEY.high for key in keys)
 
@@ -86,7 +86,7 @@ def test_a_taken_row_id_is_not_taken_again_though_the_clock_stands() -> None:
     for _ in range(3):
         open_transaction = Transaction(database.view)
         keys.append(NO_KEY.row_ids(open_transaction, 1_000)(0))
-        NO_KEY.write(open_transaction, keys[-1], (1, "a"))
+        NO_KEY.insert_at(open_transaction, keys[-1], (1, "a"))
         assert database.commit(open_transaction)
     assert keys == sorted(set(keys))
 
@@ -95,7 +95,7 @@ def test_of_two_with_one_row_id_at_once_one_must_try_again() -> None:
     database = SqlDatabase()
     first, second = Transaction(database.view), Transaction(database.view)
     for one in (first, second):
-        NO_KEY.write(one, NO_KEY.row_ids(one, 1_000)(0), (1, "a"))
+        NO_KEY.insert_at(one, NO_KEY.row_ids(one, 1_000)(0), (1, "a"))
     assert database.commit(first)
     assert not database.commit(second)
 

@@ -15,7 +15,7 @@ from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
 from mynode.sql.executor.row_checks import row_check
-from mynode.sql.executor.scan import key_points, key_range, scan, whole_table
+from mynode.sql.executor.scan import key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn
@@ -56,6 +56,10 @@ class Builder:
                 return schema_changes.create_table(node)
             case plan.DropTable():
                 return schema_changes.drop_tables(node)
+            case plan.CreateIndex():
+                return schema_changes.create_index(node)
+            case plan.DropIndex():
+                return schema_changes.drop_indexes(node)
             case plan.ShowTables():
                 return select(
                     operators.value_rows(lambda context: [(name,) for name in table_names(context.transaction)]),
@@ -113,23 +117,26 @@ class Builder:
         assert_never(node)
 
     def _scan(self, node: plan.Scan) -> Batches:
-        rows = self.tables[node.table.name]
-        with_key = node.key is not None
+        rows, path = self.tables[node.table.name], node.path
+        reverse, with_key = node.reverse, node.key is not None
+        if path is None:
+            return scan(rows, None, whole((rows.low, rows.high)), reverse=reverse, with_key=with_key)
         match node.access:
             case plan.FullScan():
-                return scan(rows, whole_table(rows), reverse=node.reverse, with_key=with_key)
+                return scan(rows, path, whole(path.limits), reverse=reverse, with_key=with_key)
             case plan.KeyPoints(keys):
-                return key_points(rows, Compiler().value_rows(keys), reverse=node.reverse, with_key=with_key)
+                values = Compiler().value_rows(keys)
+                return key_points(rows, path, values, len(keys[0]), reverse=reverse, with_key=with_key)
             case plan.KeyRange(prefix, low, high):
                 bounds = [bound.value for bound in (low, high) if bound is not None]
                 limits = key_range(
-                    rows,
+                    path,
                     Compiler().values([*prefix, *bounds]),
                     len(prefix),
                     None if low is None else low.inclusive,
                     None if high is None else high.inclusive,
                 )
-                return scan(rows, limits, reverse=node.reverse, with_key=with_key)
+                return scan(rows, path, limits, reverse=reverse, with_key=with_key)
         assert_never(node.access)
 
     def _project(self, node: plan.Project) -> Batches:
@@ -222,6 +229,8 @@ def _reads_at_once(node: plan.QueryNode) -> bool:
     match node:
         case plan.Filter() | plan.Project() | plan.Limit():
             return _reads_at_once(node.input)
+        case plan.Scan(path=path) if path is not None and not path.is_primary:
+            return False  # each row is looked up when its entry is come by
         case plan.Scan(access=plan.KeyPoints(keys)):
             return len(keys) == 1
         case plan.Scan() | plan.ValueRows():

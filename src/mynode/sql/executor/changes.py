@@ -5,11 +5,12 @@ The source gives none that rests on what is written meanwhile; the builder sees 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mynode.base.invariant import invariant
+from mynode.relation.indexes import IndexEntries
 from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.output import Returning
@@ -40,7 +41,7 @@ def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
                 if row_id is None:
                     rows.insert(transaction, row)
                 else:
-                    rows.write(transaction, row_id(count), row)
+                    rows.insert_at(transaction, row_id(count), row)
                 count += 1
             if returning is not None:
                 returned += returning.of(batch, context)
@@ -54,8 +55,8 @@ def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
 def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
     """Writes the source's rows: each the new values, then the key, then what only RETURNING wants.
 
-    With `moves` rows may get other keys. All are taken away before they are put at their new keys, so that a statement
-    may exchange keys (`SET id = id + 1`); PostgreSQL refuses that.
+    With `moves` rows may get other keys. All are taken away before they are put at their new keys, and so are their
+    entries in indexes, so that a statement may exchange keys (`SET id = id + 1`); PostgreSQL refuses that.
 
     The execution raises what the check does, or `UniqueViolationError`.
     """
@@ -66,6 +67,7 @@ def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
         count = 0
         moved: list[Row] = []
         returned: list[Row] = []
+        without_entry: list[tuple[Sequence[IndexEntries], Row, bytes]] = []
         for batch in source(context):
             if count:
                 yield []
@@ -74,14 +76,17 @@ def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
             for found in batch:
                 row, key = found[:width], _key(found, width)
                 if moves and rows.key_of(row) != key:
-                    transaction.delete(key)
+                    rows.remove(transaction, key)
                     moved.append(row)
-                else:
-                    rows.write(transaction, key, row)
+                elif late := rows.update(transaction, key, row):
+                    without_entry.append((late, row, key))
             if returning is not None:
                 returned += returning.of(batch, context)
         for row in moved:
             rows.insert(transaction, row)
+        for indexes, row, key in without_entry:
+            for index in indexes:
+                index.add(transaction, row, key)
         if returning is not None:
             yield from returning.batches(returned)
         return Completion(f"UPDATE {count}", count)
@@ -102,7 +107,7 @@ def delete(rows: TableRows, source: Batches, returning: Returning | None) -> Exe
                 yield []
             count += len(batch)
             for found in batch:
-                transaction.delete(_key(found, width))
+                rows.remove(transaction, _key(found, width))
             if returning is not None:
                 returned += returning.of(batch, context)
         if returning is not None:

@@ -1,11 +1,13 @@
-"""CREATE TABLE and DROP TABLE: changes of catalog records in the transaction."""
+"""CREATE and DROP of tables and indexes: changes of catalog records in the transaction."""
 
 from __future__ import annotations
 
 from mynode.base.errors import DuplicateTableError
 from mynode.relation.catalog import create_table as create_in_catalog
+from mynode.relation.catalog import current_table, read_catalog, table_exists
 from mynode.relation.catalog import drop_table as drop_from_catalog
-from mynode.relation.catalog import table_exists
+from mynode.relation.index_build import create_index as build_index
+from mynode.relation.index_build import drop_index
 from mynode.sql import plan
 from mynode.sql.executor.context import Execute, Execution, ExecutionContext
 from mynode.sql.result import Completion
@@ -34,5 +36,32 @@ def drop_tables(node: plan.DropTable) -> Execute:
         for name in node.missing:
             table_exists(context.transaction, name)  # the answer rests on it, so it belongs in the read set
         return Completion("DROP TABLE", -1)
+
+    return run
+
+
+def create_index(node: plan.CreateIndex) -> Execute:
+    """The execution raises `UniqueViolationError` or, for a table with many rows, `IndexTooBigError`."""
+
+    def run(context: ExecutionContext) -> Execution:
+        read_catalog(context.transaction)
+        if node.draft is not None:
+            for _ in build_index(context.transaction, node.table, node.draft):
+                yield []
+        return Completion("CREATE INDEX", -1)
+
+    return run
+
+
+def drop_indexes(node: plan.DropIndex) -> Execute:
+    def run(context: ExecutionContext) -> Execution:
+        yield from ()
+        read_catalog(context.transaction)
+        for table_name, index_id in node.indexes:
+            table = current_table(context.transaction, table_name)
+            for index in table.indexes if table is not None else ():
+                if table is not None and index.id == index_id:
+                    drop_index(context.transaction, table, index)
+        return Completion("DROP INDEX", -1)
 
     return run

@@ -17,7 +17,7 @@ from mynode.sql.expressions import (
     is_volatile,
 )
 from mynode.sql.optimizer.estimate import estimated_rows
-from mynode.sql.optimizer.use_primary_key import use_primary_key
+from mynode.sql.optimizer.use_index import use_index
 
 MOST_LOOKUPS: Final = 200
 """Rows of the left side up to which its partners are looked up one by one."""
@@ -33,7 +33,7 @@ def choose_joins(node: plan.QueryNode) -> plan.QueryNode:
 
 
 def _lookup(node: plan.Join, condition: Expression) -> plan.LookupJoin | None:
-    """The join by the primary key of the right side."""
+    """The join by a path of the right side."""
     if node.kind is plan.JoinKind.FULL or is_volatile(condition) or estimated_rows(node.left) > MOST_LOOKUPS:
         return None
     right: plan.QueryNode = node.right
@@ -47,7 +47,7 @@ def _lookup(node: plan.Join, condition: Expression) -> plan.LookupJoin | None:
     test = conjunction(tuple(as_outer(one, left_columns) for one in conditions))
     if test is None:
         return None
-    found = use_primary_key(plan.Filter(right, test))
+    found = use_index(plan.Filter(right, test))
     scan = found.input if isinstance(found, plan.Filter) else found
     if not isinstance(scan, plan.Scan) or isinstance(scan.access, plan.FullScan):
         return None

@@ -11,6 +11,7 @@ TABLE_ROWS = 10_000.0
 """Taken for any table."""
 _FILTERED = 0.25
 _RANGE = 0.1
+_EQUAL = 0.02
 
 
 def estimated_rows(node: plan.QueryNode) -> float:
@@ -18,7 +19,7 @@ def estimated_rows(node: plan.QueryNode) -> float:
         case plan.ValueRows():
             return len(node.rows)
         case plan.Scan():
-            return _scanned(node.access)
+            return _scanned(node)
         case plan.Filter():
             return estimated_rows(node.input) * _FILTERED
         case plan.Project() | plan.Sort() | plan.Distinct() | plan.Apply():
@@ -39,12 +40,15 @@ def estimated_rows(node: plan.QueryNode) -> float:
     assert_never(node)
 
 
-def _scanned(access: plan.Access) -> float:
-    match access:
+def _scanned(scan: plan.Scan) -> float:
+    match scan.access:
         case plan.FullScan():
             return TABLE_ROWS
         case plan.KeyPoints(keys):
-            return len(keys)
-        case plan.KeyRange(prefix):
-            return TABLE_ROWS * _RANGE ** (len(prefix) + 1)
-    assert_never(access)
+            path = scan.path
+            is_whole = path is not None and path.is_unique and len(path.columns) == len(keys[0])
+            return len(keys) * (1 if is_whole else TABLE_ROWS * _EQUAL ** len(keys[0]))
+        case plan.KeyRange(prefix, low, high):
+            narrowed = _RANGE if low is None or high is None else _RANGE * _RANGE
+            return TABLE_ROWS * _EQUAL ** len(prefix) * narrowed
+    assert_never(scan.access)

@@ -10,18 +10,18 @@ from mynode.sql.optimizer.fold_constants import fold_constants
 from mynode.sql.optimizer.order_joins import order_joins
 from mynode.sql.optimizer.push_down_filters import push_down_filters
 from mynode.sql.optimizer.rewriting import Rule, rewrite_plan
-from mynode.sql.optimizer.sort_by_key import sort_by_key
+from mynode.sql.optimizer.sort_by_index import sort_by_index
 from mynode.sql.optimizer.top_n import top_n
-from mynode.sql.optimizer.use_primary_key import use_primary_key
+from mynode.sql.optimizer.use_index import use_index
 
 RULES: Final[tuple[Rule, ...]] = (
     fold_constants,  # first: the others look for constants
     push_down_filters,
-    use_primary_key,
-    order_joins,  # the smallest first, and what is small shows by the keys used
+    use_index,
+    order_joins,  # the smallest first, and what is small shows by the indexes used
     choose_joins,
-    sort_by_key,  # it must see how tables are read
-    top_n,  # of the sorts that are left
+    top_n,
+    sort_by_index,  # it must see how tables are read, and how many rows are wanted
 )
 
 
