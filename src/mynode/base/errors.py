@@ -246,10 +246,6 @@ class DuplicateTableError(SqlError):
     sqlstate = "42P07"
 
 
-class UndefinedObjectError(SqlError):
-    sqlstate = "42704"
-
-
 class WrongObjectTypeError(SqlError):
     """The name is that of something else than the statement is about."""
 
@@ -270,6 +266,10 @@ class DuplicateObjectError(SqlError):
     """A constraint's name that another one of the table has."""
 
     sqlstate = "42710"
+
+
+class UndefinedObjectError(SqlError):
+    sqlstate = "42704"
 
 
 class DuplicateAliasError(SqlError):
@@ -347,7 +347,7 @@ class GroupingError(SqlError):
 
 
 class CardinalityError(SqlError):
-    """A sub-query that stands for one value found more than one row."""
+    """A sub-query that stands for one value found more than one row, or ON CONFLICT would update a row twice."""
 
     sqlstate = "21000"
 

@@ -10,6 +10,7 @@ from mynode.relation.schema import Column, Table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder, assignment_mismatch
 from mynode.sql.coercion import coerce
+from mynode.sql.conflicts import arbiters
 from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, is_nullable
 from mynode.sql.from_clause import side_by_side
 from mynode.sql.names import TableNames, find_column
@@ -80,7 +81,8 @@ class ChangePlanner:
         columns = self._ids.of_table(table, name)
         returning = self._returning(statement.returning, Scope((Source(name, columns),)))
         rows = self._inserted_rows(table, columns, statement)
-        return plan.Insert(table, rows, row_rules(table, self._ids), returning)
+        on_conflict = None if statement.on_conflict is None else self._on_conflict(table, name, statement.on_conflict)
+        return plan.Insert(table, rows, row_rules(table, self._ids), on_conflict, returning)
 
     def _inserted_rows(self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert) -> plan.QueryNode:
         source = statement.source
@@ -123,6 +125,21 @@ class ChangePlanner:
         if coerced is None:
             raise assignment_mismatch(column.name, column.type, value.type, position)
         return coerced
+
+    def _on_conflict(self, table: Table, name: str, clause: ast.OnConflict) -> plan.OnConflict:
+        names = arbiters(table, clause)
+        if clause.update is None:
+            return plan.OnConflict(names, None)
+        present, excluded = self._ids.of_table(table, name), self._ids.of_table(table, "excluded")
+        scope = side_by_side(
+            Scope((Source(name, present),)), Scope((Source("excluded", excluded),)), clause.update.position
+        )
+        binder = Binder(scope, self._parameters, self._ids, "ON CONFLICT DO UPDATE")
+        new_values = self._assignments(table, clause.update.assignments, binder)
+        values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(present))
+        where = clause.update.where
+        condition = None if where is None else binder.condition(where, "WHERE")
+        return plan.OnConflict(names, plan.ConflictUpdate((*present, *excluded), condition, values))
 
     # --- UPDATE and DELETE --------------------------------------------------------------------------------------------
 

@@ -338,12 +338,39 @@ class RowRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictUpdate:
+    """DO UPDATE: the row that is in the way gets new values if the condition is TRUE.
+
+    Attributes:
+        columns: of the row that is in the way, then of the one that was to be inserted: what the expressions are over.
+        values: one a column of the table.
+    """
+
+    columns: tuple[PlanColumn, ...]
+    condition: Expression | None
+    values: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """What becomes of a row that is to be inserted and would violate one of the unique constraints with these names.
+
+    Attributes:
+        update: None for DO NOTHING.
+    """
+
+    constraints: tuple[str, ...]
+    update: ConflictUpdate | None
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """Adds the rows of the input, which have the table's columns."""
 
     table: Table
     input: QueryNode
     rules: RowRules
+    on_conflict: OnConflict | None
     returning: Returning | None
 
 

@@ -12,6 +12,7 @@ from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.context import Batches, Execute
+from mynode.sql.executor.insert_or import insert_or
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
 from mynode.sql.executor.row_checks import row_check
@@ -46,7 +47,10 @@ class Builder:
                 return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
                 rows, check = self.tables[node.table.name], row_check(node.rules)
-                return changes.insert(rows, check, self._found(node.input), _returning(node))
+                source, returning = self._found(node.input), _returning(node)
+                if node.on_conflict is not None:
+                    return insert_or(rows, check, source, node.on_conflict, returning)
+                return changes.insert(rows, check, source, returning)
             case plan.Update():
                 rows, check = self.tables[node.table.name], row_check(node.rules)
                 return changes.update(rows, check, self._changed(node), _returning(node), moves=node.moves)

@@ -30,7 +30,7 @@ def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
-        row_id = None if has_key else rows.row_ids(transaction, _microseconds(context.now))
+        row_id = None if has_key else rows.row_ids(transaction, microseconds(context.now))
         count = 0
         returned: list[Row] = []
         for batch in source(context):
@@ -141,7 +141,7 @@ def _key(found: Row, place: int) -> bytes:
     return b""
 
 
-def _microseconds(now: datetime) -> int:
+def microseconds(now: datetime) -> int:
     """Since 1970; 0 before."""
     aware = now if now.tzinfo is not None else now.replace(tzinfo=UTC)
     return max((aware - _EPOCH) // timedelta(microseconds=1), 0)

@@ -1,0 +1,120 @@
+"""INSERT ... ON CONFLICT: each row is inserted, or else the row that is in its way stays or is updated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from mynode.base.errors import CardinalityError
+from mynode.mvcc.transaction import Transaction
+from mynode.relation.rows import TableRows
+from mynode.sql import plan
+from mynode.sql.compiler import Compiler, RowsFunction
+from mynode.sql.executor.changes import microseconds
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.output import Returning
+from mynode.sql.executor.row_checks import RowCheck
+from mynode.sql.result import Completion
+from mynode.values.types import Row
+
+_Finder: TypeAlias = Callable[[Transaction, Row], bytes | None]
+"""The key of the row that is in the way of a new one; enters the read set."""
+
+
+def insert_or(
+    rows: TableRows, check: RowCheck, source: Batches, on_conflict: plan.OnConflict, returning: Returning | None
+) -> Execute:
+    """Adds the source's rows, which have the table's columns, as far as nothing is in their way.
+
+    The execution raises what the check does, `UniqueViolationError` of constraints that the clause does not mean, or
+    `CardinalityError` for a row that is in the way of two.
+    """
+    find = _finder(rows, on_conflict.constraints)
+    compute: RowsFunction | None = None
+    if on_conflict.update is not None:
+        update = on_conflict.update
+        compute = Compiler(update.columns).rows(update.condition, update.values)
+
+    def run(context: ExecutionContext) -> Execution:
+        transaction = context.transaction
+        row_id = rows.row_ids(transaction, microseconds(context.now)) if rows.table.primary_key is None else None
+        touched: set[bytes] = set()
+        count = 0
+        returned: list[Row] = []
+        for batch in source(context):
+            yield []
+            check(batch, context)
+            written: list[Row] = []
+            for row in batch:
+                present = find(transaction, row)
+                if present is None:
+                    touched.add(_insert(rows, transaction, row, row_id and row_id(count + len(written))))
+                    written.append(row)
+                elif compute is not None:
+                    written += _update(rows, present, compute, row, touched, check, context)
+            count += len(written)
+            if returning is not None:
+                returned += returning.of(written, context)
+        if returning is not None:
+            yield from returning.batches(returned)
+        return Completion(f"INSERT 0 {count}", count)
+
+    return run
+
+
+def _insert(rows: TableRows, transaction: Transaction, row: Row, row_id: bytes | None) -> bytes:
+    """The key at which the row lies now. Raises `UniqueViolationError`."""
+    if row_id is not None:
+        rows.insert_at(transaction, row_id, row)
+        return row_id
+    rows.insert(transaction, row)
+    return rows.key_of(row)
+
+
+def _update(
+    rows: TableRows,
+    key: bytes,
+    compute: RowsFunction,
+    excluded: Row,
+    touched: set[bytes],
+    check: RowCheck,
+    context: ExecutionContext,
+) -> list[Row]:
+    """The new row in the place of the one that is in the way; none if the condition leaves that as it is."""
+    transaction = context.transaction
+    if key in touched:
+        raise CardinalityError(
+            "ON CONFLICT DO UPDATE command cannot affect row a second time",
+            hint="Ensure that no rows proposed for insertion within the same command "
+            "have duplicate constrained values.",
+        )
+    record = transaction.get(key)
+    made = [] if record is None else compute([rows.decode(record) + excluded], context)
+    check(made, context)
+    for row in made:
+        new_key = key if rows.table.primary_key is None else rows.key_of(row)
+        if new_key != key:
+            rows.remove(transaction, key)
+            rows.insert(transaction, row)
+        else:
+            for index in rows.update(transaction, key, row):
+                index.add(transaction, row, key)
+        touched.update((key, new_key))
+    return made
+
+
+def _finder(rows: TableRows, constraints: Sequence[str]) -> _Finder:
+    """Looks for a row with the same values in one of the primary key and the unique indexes with these names."""
+    primary_key = rows.table.primary_key
+    by_key = primary_key is not None and primary_key.name in constraints
+    indexes = [index for index in rows.indexes if index.index.name in constraints]
+
+    def find(transaction: Transaction, row: Row) -> bytes | None:
+        if by_key:
+            key = rows.key_of(row)
+            if transaction.get(key) is not None:
+                return key
+        found = (index.find(transaction, row) for index in indexes)
+        return next((key for key in found if key is not None), None)
+
+    return find
