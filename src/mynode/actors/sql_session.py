@@ -34,7 +34,17 @@ from mynode.machine.commands import encode_command
 from mynode.machine.outcomes import Conflicted, Outcome
 from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest, TransactionStatus
-from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
+from mynode.session.effects import (
+    Answer,
+    Backoff,
+    Emit,
+    Limit,
+    OpenFreshView,
+    OpenView,
+    Pause,
+    Propose,
+    SessionEffect,
+)
 from mynode.session.session import Session
 from mynode.session.steps import Steps
 
@@ -90,7 +100,9 @@ class SqlSessionActor:
         self._draining = False
         self._stopping = False
         self._running: int | None = None
+        self._limit_ms: int | None = None
         self._scope = trio.CancelScope()
+        self._started = 0.0
         self._current: SessionEffect | None = None
 
     # --- called by rpc_front ------------------------------------------------------------------------------------------
@@ -147,16 +159,18 @@ class SqlSessionActor:
         """What waits; nothing after the client left a transaction idle for too long, which is then rolled back."""
         if not self._session.can_time_out:
             return await self._inbox.drain()
-        with trio.move_on_after(self._idle_timeout_s):
+        with trio.move_on_after(self._session.idle_timeout_ms / 1000 or self._idle_timeout_s):
             return await self._inbox.drain()
         self._session.time_out_transaction()
         return []
 
     async def _execute(self, request: StatementRequest) -> None:
         self._running = request.sequence
+        self._limit_ms = None
+        self._started = trio.current_time()
         steps = self._session.execute(request)
         try:
-            with trio.CancelScope(deadline=trio.current_time() + request.timeout_ms / 1000) as scope:
+            with trio.CancelScope(deadline=self._started + request.timeout_ms / 1000) as scope:
                 self._scope = scope
                 if self._stopping:
                     scope.cancel()
@@ -179,6 +193,8 @@ class SqlSessionActor:
             return QueryCanceledError("canceling statement due to user request")
         if self._stopping:
             return ShuttingDownError.of_node()
+        if self._limit_ms is not None and self._limit_ms < request.timeout_ms:
+            return QueryCanceledError(f"canceling statement due to statement timeout: not done in {self._limit_ms} ms")
         waited = f"within {request.timeout_ms / 1000:g} s"
         if isinstance(self._current, OpenFreshView):
             return NoQuorumError(
@@ -219,6 +235,9 @@ class SqlSessionActor:
             case Emit(reply):
                 with trio.CancelScope(shield=reply.is_final):
                     await self._connection.put(reply)
+            case Limit(timeout_ms):
+                self._limit_ms = timeout_ms
+                self._scope.deadline = min(self._scope.deadline, self._started + timeout_ms / 1000)
             case Pause():
                 await trio.lowlevel.checkpoint()
             case Backoff(attempt):

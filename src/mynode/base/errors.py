@@ -236,6 +236,18 @@ class UndefinedTypeError(SqlError):
     sqlstate = "42704"
 
 
+class UndefinedSettingError(SqlError):
+    """SET or SHOW of a name that is no setting."""
+
+    sqlstate = "42704"
+
+
+class CannotChangeSettingError(SqlError):
+    """SET of what only says how things are."""
+
+    sqlstate = "55P02"
+
+
 class CannotCoerceError(SqlError):
     """A cast that there is none of."""
 
@@ -435,6 +447,16 @@ class IdleInTransactionTimeoutError(SqlError):
 
     sqlstate = "25P03"
     deterministic = False
+
+
+class InvalidStatementNameError(SqlError):
+    """There is no prepared statement of this name."""
+
+    sqlstate = "26000"
+
+
+class DuplicatePreparedStatementError(SqlError):
+    sqlstate = "42P05"
 
 
 class InvalidSavepointError(SqlError):

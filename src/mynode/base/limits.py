@@ -34,6 +34,13 @@ MAX_READ_SET_BYTES: Final = 1 * MIB
 """Keys and ranges that one transaction remembers to have read; beyond it they are coarsened into wider ranges."""
 MAX_SAVEPOINTS: Final = 1_000
 """Of one transaction at a time."""
+MAX_SESSION_SETTINGS: Final = 256
+MAX_SETTING_BYTES: Final = 1 * KIB
+"""The value of one setting."""
+MAX_PREPARED_BYTES: Final = 3 * MIB // 2
+"""The texts and names of a session's prepared statements."""
+MAX_SESSION_STATE_BYTES: Final = 2 * MIB
+"""The settings and prepared statements of a session; they travel with its next statement when it changes nodes."""
 ROWS_PER_BATCH: Final = 256
 BYTES_PER_BATCH: Final = 256 * KIB
 """A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""
@@ -135,6 +142,15 @@ invariant(
     "a read set and a result fit a transaction",
 )
 invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
+invariant(
+    MAX_APPEND_BYTES + MAX_TRANSACTION_BYTES + MAX_SESSION_STATE_BYTES < MAX_REQUEST_FRAME_BYTES,
+    "a frame and one more statement with its session's state fit",
+)
+invariant(
+    MAX_PREPARED_BYTES + MAX_SESSION_SETTINGS * (MAX_SETTING_BYTES + 3 * MAX_IDENTIFIER_BYTES)
+    < MAX_SESSION_STATE_BYTES,
+    "whatever a session may set and prepare is a state",
+)
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")
 invariant(2 * SNAPSHOT_CHUNK_BYTES < MAX_REQUEST_FRAME_BYTES, "a part of a snapshot fits a frame")

@@ -93,6 +93,10 @@ class Client:
                 raise FeatureNotSupportedError(
                     "each statement of Client.execute commits by itself", hint="Use Client.transaction, or a session."
                 )
+            if session.has_state:
+                raise FeatureNotSupportedError(
+                    "what SET and PREPARE do ends with Client.execute", hint="Use a session: Client.session()."
+                )
             return result
         finally:
             self._return(session)
@@ -198,8 +202,10 @@ class Client:
         return (self._next_start - 1) % len(self._nodes.nodes)
 
     def _return(self, session: Session) -> None:
-        """The session goes back to the idle ones, and takes no transaction with it."""
+        """The session goes back to the idle ones, and takes no transaction and no settings with it."""
         session.abandon()
+        if session.has_state:
+            session.close()
         self._idle.append(session)
         self._returned.unpark()
 

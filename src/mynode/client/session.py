@@ -11,6 +11,10 @@ nothing of it is proposed before its COMMIT. So:
   answer is final, committed or rolled back. A COMMIT that was never sent is certainly rolled back.
 - Whenever it is not certain what the node still holds under this session's id, the session goes on under a new id. A
   transaction left behind can then touch no later statement, even if the node never hears that it is over.
+
+What SET and PREPARE leave behind lives on the session's node, and here as the bytes that the node last told. They go
+along with the first statement to another node, or over another link: the session goes on there as it was. Only what SET
+changes in a transaction is lost with its node, even if its COMMIT turns out to have been applied.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ from mynode.client.parameters import checked
 from mynode.client.result import Result
 from mynode.client.rows import RowStream
 from mynode.client.statement import Place, Statement
-from mynode.client.transaction_words import end_of, may_begin
+from mynode.client.transaction_words import end_of, may_leave_something
 from mynode.session.api import TransactionStatus
 
 
@@ -64,11 +68,18 @@ class Session:
         self._status = TransactionStatus.IDLE
         self._node: Node | None = None
         self._link: Link | None = None
+        self._state = b""
+        self._state_link: Link | None = None
 
     @property
     def transaction_status(self) -> TransactionStatus:
         """Whether a transaction is open; FAILED also when it was lost and has not been rolled back yet."""
         return self._status
+
+    @property
+    def has_state(self) -> bool:
+        """Whether something is set or prepared in the session."""
+        return bool(self._state)
 
     async def __aenter__(self) -> Session:
         return self
@@ -79,8 +90,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Tell the nodes that know the session that it is over, an open transaction included; does not wait."""
+        """Tell the nodes that know the session that it is over, with all that it holds; does not wait."""
         self._status = TransactionStatus.IDLE
+        self._state = b""
         self._renew()
 
     async def execute(
@@ -150,7 +162,8 @@ class Session:
     def abandon(self) -> None:
         """Roll an open transaction back without waiting: the node drops it with its session, and this one goes on."""
         if self._status is not TransactionStatus.IDLE:
-            self.close()
+            self._status = TransactionStatus.IDLE
+            self._renew()
 
     async def _result_in_transaction(self, statement: Statement, link: Link, sql: str) -> Result:
         end = end_of(sql)
@@ -195,7 +208,11 @@ class Session:
         return Result((), [], "ROLLBACK", -1, self._nodes.floor)
 
     def _follow(self, statement: Statement, sql: str) -> None:
-        """Learn from a statement that ended, however it did, whether a transaction is open now, and where."""
+        """Learn from a statement that ended, however it did, what its session holds now, and where."""
+        if statement.is_answered:
+            self._state_link = statement.link
+            if statement.state is not None:
+                self._state = statement.state
         was_idle = self._status is TransactionStatus.IDLE
         if statement.transaction is not None:
             self._status = statement.transaction
@@ -203,7 +220,7 @@ class Session:
                 self._node, self._link = statement.node, statement.link
             if self._status is TransactionStatus.IDLE:
                 self._node = self._link = None
-        elif not statement.is_answered and not (was_idle and not may_begin(sql)):
+        elif not statement.is_answered and not (was_idle and not may_leave_something(sql)):
             is_over = was_idle or end_of(sql) is not None
             self._status = TransactionStatus.IDLE if is_over else TransactionStatus.FAILED
             self._renew()
@@ -213,7 +230,7 @@ class Session:
         for index in self._place.used:
             self._nodes.nodes[index].close_session(self.id)
         self._place.used.clear()
-        self._node = self._link = None
+        self._node = self._link = self._state_link = None
         self.id = os.urandom(16)
         self._sequence = 0
 
@@ -243,6 +260,8 @@ class Session:
             parameters=row,
             size=size,
             deadline=deadline,
+            state=self._state,
+            state_link=self._state_link,
         )
         return self._newest
 

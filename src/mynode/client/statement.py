@@ -56,6 +56,7 @@ class Statement:
     Attributes:
         node: where the last attempt went; None before, and for `result_from`.
         transaction: the session's status after the last attempt, if its node has said.
+        state: what the session has set and prepared, if a node said that this has changed.
 
     Invariants:
     - Every attempt has the same session and sequence number, and the floor known before the first: it proves to the
@@ -78,6 +79,8 @@ class Statement:
         parameters: Row,
         size: int,
         deadline: float,
+        state: bytes = b"",
+        state_link: Link | None = None,
     ) -> None:
         self._nodes = nodes
         self._place = place
@@ -88,6 +91,8 @@ class Statement:
         self._parameters = parameters
         self._size = size
         self._deadline = deadline
+        self._known_state = state
+        self._state_link = state_link
         self._floor = nodes.floor
         self._retry = RetryState()
         self._attempts = 0
@@ -96,6 +101,7 @@ class Statement:
         self._attempt: Attempt | None = None
         self.node: Node | None = None
         self.transaction: TransactionStatus | None = None
+        self.state: bytes | None = None
 
     @property
     def link(self) -> Link | None:
@@ -210,7 +216,8 @@ class Statement:
         self._link = link
         self._attempts += 1
         self.transaction = None
-        self._attempt = attempt = link.submit(self._request(), self._size)
+        state = self._known_state if self._known_state and link is not self._state_link else None
+        self._attempt = attempt = link.submit(self._request(state), self._size + len(state or b""))
         return attempt
 
     async def _next_node(self) -> Node:
@@ -229,7 +236,7 @@ class Statement:
         else:
             self._place.node = node.index
 
-    def _request(self) -> StatementRequest:
+    def _request(self, state: bytes | None) -> StatementRequest:
         left = self._deadline - trio.current_time()
         timeout_ms = max(1, int(1_000 * (left - min(ANSWER_MARGIN_S, left / 10))))
         return StatementRequest(
@@ -240,6 +247,7 @@ class Statement:
             timeout_ms,
             self._retry.is_unresolved,
             self._floor,
+            state,
         )
 
     async def _take_reply(self) -> StatementReply:
@@ -248,6 +256,8 @@ class Statement:
         reply = await self._attempt.next_reply()
         self._link.took_reply()
         self.transaction = reply.transaction
+        if reply.state is not None:
+            self.state = reply.state
         if reply.error is not None:
             error = reply.error.to_error()
             error.retryable = reply.error.retryable

@@ -12,6 +12,7 @@ from typing import Final, Literal
 _END: Final = re.compile(r"\s*(commit|end|rollback|abort)(?:\s+(?:work|transaction))?\s*;*\s*\Z", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"\s*(?:begin|start|commit|end|rollback|abort|savepoint|release)\b", re.IGNORECASE)
 _BEGIN: Final = re.compile(r"\s*(?:begin\b|start\b|--|/\*)", re.IGNORECASE)
+_SET: Final = re.compile(r"\s*(?:set\b|reset\b|prepare\b|deallocate\b)", re.IGNORECASE)
 
 
 def end_of(sql: str) -> Literal["COMMIT", "ROLLBACK"] | None:
@@ -30,3 +31,8 @@ def is_control(sql: str) -> bool:
 def may_begin(sql: str) -> bool:
     """Whether the statement could begin a transaction."""
     return _BEGIN.match(sql) is not None
+
+
+def may_leave_something(sql: str) -> bool:
+    """Whether its session could be another one after the statement: in a transaction, or with something set."""
+    return may_begin(sql) or _SET.match(sql) is not None

@@ -61,12 +61,14 @@ _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
     "23": Status.FAILED_PRECONDITION,
     "25": Status.FAILED_PRECONDITION,
     "2B": Status.FAILED_PRECONDITION,
+    "26": Status.NOT_FOUND,
     "3B": Status.NOT_FOUND,
     "3F": Status.NOT_FOUND,
     "40": Status.ABORTED,
     "42": Status.INVALID_ARGUMENT,
     "53": Status.RESOURCE_EXHAUSTED,
     "54": Status.INVALID_ARGUMENT,
+    "55": Status.FAILED_PRECONDITION,
     "57": Status.UNAVAILABLE,
 }
 """By the first two characters, for the SQLSTATEs not named above; INTERNAL for the rest."""

@@ -79,6 +79,8 @@ async def _collect(connection: ClientConnection) -> Encoded:
         for reply in replies:
             if reply.error is not None:
                 raise reply.error.to_error()
+            if reply.state is not None:
+                raise FeatureNotSupportedError("what SET and PREPARE do ends with this call", hint="Use a session.")
             columns.extend(Column(name=column.name, type=column.type_name) for column in reply.columns or ())
             rows += encode_rows(reply.rows)
             if len(rows) > MAX_EXECUTE_BYTES:

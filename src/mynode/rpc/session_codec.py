@@ -2,11 +2,12 @@
 
 | item    | array                                                                                         |
 |---------|-----------------------------------------------------------------------------------------------|
-| execute | [session_id, sequence, 1, sql, parameters, timeout_ms, is_retry, floor]                       |
+| execute | [session_id, sequence, 1, sql, parameters, timeout_ms, is_retry, floor], then, if not nil,    |
+|         | state                                                                                         |
 | cancel  | [session_id, sequence, 2]                                                                     |
 | close   | [session_id, 0, 3]                                                                            |
 | reply   | [session_id, sequence, columns or nil, rows or nil, completion or nil, error or nil, version, |
-|         | transaction or nil]                                                                           |
+|         | transaction or nil], then, if not nil, state                                                  |
 
 | part        | is                                                                                    |
 |-------------|---------------------------------------------------------------------------------------|
@@ -18,6 +19,7 @@
 | completion  | [tag, rows_affected]                                                                  |
 | error       | [sqlstate, message, position or nil, hint or nil, detail or nil, retryable]           |
 | transaction | of the session, after the statement: 0 none, 1 open, 2 failed                         |
+| state       | bin, what the session has set and prepared; a client only hands it back               |
 
 A reply is its statement's last when it has a completion or an error. Decoding takes nothing on trust: what is not as
 above raises `ProtocolViolationError`.
@@ -37,7 +39,13 @@ from mynode.base.errors import (
     ProgramLimitExceededError,
     ProtocolViolationError,
 )
-from mynode.base.limits import MAX_PARAMETERS, MAX_REPLY_FRAME_BYTES, MAX_REQUEST_FRAME_BYTES, PLAN_CACHE_ENTRIES
+from mynode.base.limits import (
+    MAX_PARAMETERS,
+    MAX_REPLY_FRAME_BYTES,
+    MAX_REQUEST_FRAME_BYTES,
+    MAX_SESSION_STATE_BYTES,
+    PLAN_CACHE_ENTRIES,
+)
 from mynode.session.api import (
     CancelRequest,
     CloseRequest,
@@ -56,6 +64,7 @@ FRAME_OVERHEAD_BYTES: Final = 64
 MAX_REQUEST_BYTES: Final = MAX_REQUEST_FRAME_BYTES - FRAME_OVERHEAD_BYTES
 """One encoded request: a larger one fits no frame."""
 
+_PARTS_WITH_STATE: Final = 9
 _EXECUTE: Final = 1
 _CANCEL: Final = 2
 _CLOSE: Final = 3
@@ -84,6 +93,8 @@ def encode_request(request: SessionRequest) -> bytes:
                 *(request.session_id, request.sequence, _EXECUTE, request.sql, request.parameters),
                 *(request.timeout_ms, request.is_retry, request.floor),
             ]
+            if request.state is not None:
+                item.append(request.state)
         case CancelRequest(session_id, sequence):
             item = [session_id, sequence, _CANCEL]
         case CloseRequest(session_id):
@@ -113,6 +124,7 @@ def decode_requests(batch: bytes) -> list[SessionRequest]:
 
 def _request(item: tuple[object, ...]) -> SessionRequest:
     # Tests of exact types, not class patterns: this runs for each statement, and a `match` takes twice as long.
+    item, state = _without_state(item)
     if len(item) == 8:
         session_id, sequence, kind, sql, parameters, timeout_ms, is_retry, floor = item
         if (
@@ -128,7 +140,7 @@ def _request(item: tuple[object, ...]) -> SessionRequest:
         ):
             if parameters:
                 _check_parameters(parameters)
-            return StatementRequest(session_id, sequence, sql, parameters, timeout_ms, is_retry, floor)
+            return StatementRequest(session_id, sequence, sql, parameters, timeout_ms, is_retry, floor, state)
     elif len(item) == 3:
         session_id, sequence, kind = item
         if _is_session_id(session_id) and type(sequence) is int and 0 <= sequence <= _INT64_MAX:
@@ -137,6 +149,16 @@ def _request(item: tuple[object, ...]) -> SessionRequest:
             if kind == _CLOSE:
                 return CloseRequest(session_id)
     raise ProtocolViolationError("a session frame holds an item that is no request")
+
+
+def _without_state(item: tuple[object, ...]) -> tuple[tuple[object, ...], bytes | None]:
+    """The eight parts that a statement or reply always has, and the session's state if it is there."""
+    if len(item) != _PARTS_WITH_STATE:
+        return item, None
+    *parts, state = item
+    if type(state) is not bytes or len(state) > MAX_SESSION_STATE_BYTES:
+        raise ProtocolViolationError("a session's state is no bytes, or too long")
+    return tuple(parts), state
 
 
 def _is_session_id(value: object) -> TypeGuard[bytes]:
@@ -159,20 +181,19 @@ def _check_parameters(parameters: tuple[object, ...]) -> None:
 def encode_reply(reply: StatementReply) -> bytes:
     """One reply as an item of a batch."""
     columns, completion, error = reply.columns, reply.completion, reply.error
-    encoded: bytes = msgpack.packb(
-        (
-            reply.session_id,
-            reply.sequence,
-            None if columns is None else [(column.name, column.type_name) for column in columns],
-            reply.rows or None,
-            None if completion is None else (completion.tag, completion.rows_affected),
-            None
-            if error is None
-            else (error.sqlstate, error.message, error.position, error.hint, error.detail, error.retryable),
-            reply.version,
-            reply.transaction,
-        )
+    parts = (
+        reply.session_id,
+        reply.sequence,
+        None if columns is None else [(column.name, column.type_name) for column in columns],
+        reply.rows or None,
+        None if completion is None else (completion.tag, completion.rows_affected),
+        None
+        if error is None
+        else (error.sqlstate, error.message, error.position, error.hint, error.detail, error.retryable),
+        reply.version,
+        reply.transaction,
     )
+    encoded: bytes = msgpack.packb(parts if reply.state is None else (*parts, reply.state))
     return encoded
 
 
@@ -182,6 +203,7 @@ def decode_replies(batch: bytes) -> list[StatementReply]:
 
 
 def _reply(item: tuple[object, ...]) -> StatementReply:
+    item, state = _without_state(item)
     if len(item) == 8:
         session_id, sequence, columns, rows, completion, error, version, transaction = item
         if (
@@ -199,6 +221,7 @@ def _reply(item: tuple[object, ...]) -> StatementReply:
                 None if error is None else _error(error),
                 version,
                 None if transaction is None else _TRANSACTION_STATUS[transaction],
+                state,
             )
     raise ProtocolViolationError("a session frame holds an item that is no reply")
 

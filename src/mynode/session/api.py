@@ -23,7 +23,8 @@ class StatementRequest:
     A session numbers its statements 1, 2, 3 … in `sequence` and sends the next when it has the answer of the last.
     `is_retry` says that the same number was sent before, perhaps to another node: it is then answered from the
     replicated outcome table if it was applied. `timeout_ms` counts from the arrival at the node. `floor` is the newest
-    version the client has seen; the statement sees at least that.
+    version the client has seen; the statement sees at least that. `state` is what the session has set and prepared,
+    for a node that does not know it (`session.state`); None says that the node does.
     """
 
     session_id: SessionId
@@ -33,6 +34,7 @@ class StatementRequest:
     timeout_ms: int
     is_retry: bool
     floor: Version
+    state: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class StatementReply:
     The first part with rows carries `columns`; the last part, and only it, carries `completion` or `error`. A small
     result is a single reply with columns, rows and completion. `version` is the state the statement saw or made.
     The last part carries the session's `transaction` status after the statement; None there says that the statement
-    never reached its session, which is as it was.
+    never reached its session, which is as it was. It also carries the session's `state` if that has changed.
     """
 
     session_id: SessionId
@@ -101,6 +103,7 @@ class StatementReply:
     error: ErrorInfo | None
     version: Version
     transaction: TransactionStatus | None = None
+    state: bytes | None = None
 
     @property
     def is_final(self) -> bool:

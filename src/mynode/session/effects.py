@@ -32,6 +32,13 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The statement may take `timeout_ms` from its arrival, if its client did not allow it less. Answer: None."""
+
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Let other tasks run. Answer: None."""
 
@@ -50,5 +57,5 @@ class Emit:
     reply: StatementReply
 
 
-SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | Pause | Backoff | Emit
+SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | Limit | Pause | Backoff | Emit
 Answer: TypeAlias = ReadView | Outcome | None

@@ -22,22 +22,26 @@ How an explicit transaction runs:
   view's; that state held every transaction acknowledged before the first statement came, and nothing later. So the
   transaction takes its place in the serial order right behind the view's version, which lies between its first
   statement and its end, as strictness wants. Validation would only prove that its place could be even later.
+- What SET changes is undone with the transaction; what PREPARE prepares stays.
 - Until COMMIT nothing has left this session. A client that is gone, a node that stops, a timeout: dropping the object
   is the rollback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Final, assert_never
 
 from mynode.base.errors import (
     ActiveTransactionError,
+    InvariantViolation,
     MyNodeError,
     NoActiveTransactionError,
     OutcomeUnknownError,
+    ProtocolViolationError,
     SerializationFailureError,
     SessionForgottenError,
     SqlError,
@@ -57,7 +61,9 @@ from mynode.session.api import (
     StatementRequest,
     TransactionStatus,
 )
-from mynode.session.effects import Backoff, Emit, OpenFreshView, OpenView, Pause
+from mynode.session.effects import Backoff, Emit, Limit, OpenFreshView, OpenView, Pause
+from mynode.session.settings import Settings, shown
+from mynode.session.state import EMPTY_STATE, decode_state
 from mynode.session.steps import Steps, WriteResult, decode_result, open_view, propose
 from mynode.session.transaction_block import TransactionBlock
 from mynode.sql import ast
@@ -88,6 +94,8 @@ class Session:
         self._now = now
         self._random = random
         self._block: TransactionBlock | None = None
+        self._state = EMPTY_STATE
+        self._told_state = EMPTY_STATE
 
     @property
     def transaction_status(self) -> TransactionStatus:
@@ -98,6 +106,11 @@ class Session:
         """Whether `time_out_transaction` would let go of anything."""
         return self._block is not None and self._block.can_time_out
 
+    @property
+    def idle_timeout_ms(self) -> int:
+        """How long the client may leave a transaction idle; 0: as the node says."""
+        return self._state.settings.milliseconds("idle_in_transaction_session_timeout")
+
     def time_out_transaction(self) -> None:
         """Between two statements: the client left a transaction open for too long, and is told so when it returns."""
         if self._block is not None:
@@ -107,9 +120,15 @@ class Session:
         """The steps of one statement. An error thrown in at a step becomes the statement's final reply."""
         was_in_block = self._block is not None
         try:
+            if request.state is not None:
+                self._restore(request.state)
+            if self._state is not EMPTY_STATE and (limit_ms := self._state.settings.milliseconds("statement_timeout")):
+                yield Limit(limit_ms)
             parsed = self._engine.parse(request.sql)
+            if isinstance(parsed.control, ast.Execute):
+                parsed = self._engine.called(parsed, self._state.text_of(parsed.control.name))
             if parsed.control is not None:
-                yield from self._control(request, parsed.control)
+                yield from self._control(request, parsed, parsed.control)
             elif self._block is not None:
                 yield from self._in_block(request, parsed, self._block)
             elif parsed.is_read_only:
@@ -194,8 +213,10 @@ class Session:
             return block.open(view)
         return block.transaction
 
-    def _control(self, request: StatementRequest, control: ast.TransactionControl) -> Steps[None]:
-        """The statements about transactions.
+    def _control(
+        self, request: StatementRequest, parsed: ParsedStatement, control: ast.TransactionControl | ast.SessionControl
+    ) -> Steps[None]:
+        """The statements about transactions and the session.
 
         Two of PostgreSQL's warnings are errors here. BEGIN in a transaction: its author expects to begin something
         that a COMMIT ends. COMMIT without one: what it was to commit may have been lost with a connection, and a tag
@@ -206,29 +227,43 @@ class Session:
                 if self._block is not None:
                     self._block.check_usable()
                     raise ActiveTransactionError("there is already a transaction in progress")
-                self._block = TransactionBlock(is_read_only=is_read_only, now=self._now())
+                self._block = TransactionBlock(
+                    is_read_only=is_read_only, now=self._now(), settings=self._state.settings
+                )
                 yield self._done(request, WriteResult(Completion("BEGIN", -1)), request.floor)
             case ast.Commit():
                 yield from self._commit(request)
             case ast.Rollback():
-                self._block = None
+                self._end_block()
                 yield self._done(request, WriteResult(Completion("ROLLBACK", -1)), request.floor)
             case ast.Savepoint(name=name):
                 block = self._block_for("SAVEPOINT")
                 block.check_usable()
                 yield from self._opened(block)
-                block.savepoint(name)
+                block.savepoint(name, self._state.settings)
                 yield self._done(request, WriteResult(Completion("SAVEPOINT", -1)), request.floor)
             case ast.RollbackTo(name=name):
-                self._block_for("ROLLBACK TO SAVEPOINT").rollback_to(name)
+                self._use(self._block_for("ROLLBACK TO SAVEPOINT").rollback_to(name))
                 yield self._done(request, WriteResult(Completion("ROLLBACK", -1)), request.floor)
             case ast.Release(name=name):
                 block = self._block_for("RELEASE SAVEPOINT")
                 block.check_usable()
                 block.release(name)
                 yield self._done(request, WriteResult(Completion("RELEASE", -1)), request.floor)
+            case ast.Prepare() | ast.Execute() | ast.Deallocate() | ast.SetVariable() | ast.Show():
+                if self._block is not None:
+                    self._block.check_usable()
+                yield from self._session_control(request, parsed, control)
             case _:
                 assert_never(control)
+
+    def _end_block(self) -> Settings:
+        """No transaction is open; the settings are those from before it. Returns those that a COMMIT keeps."""
+        settings = self._state.settings.without_local()
+        if self._block is not None:
+            self._use(self._block.settings)
+            self._block = None
+        return settings
 
     def _block_for(self, command: str) -> TransactionBlock:
         if self._block is None:
@@ -237,7 +272,7 @@ class Session:
 
     def _commit(self, request: StatementRequest) -> Steps[None]:
         """Ends the transaction, whatever comes of it: after any error but 40003 (outcome unknown) it is rolled back."""
-        block, self._block = self._block, None
+        block, settings = self._block, self._end_block()
         if block is None:
             if not request.is_retry:
                 raise NoActiveTransactionError(
@@ -251,6 +286,7 @@ class Session:
             return
         transaction = block.transaction
         if transaction is None or not transaction.writes:
+            self._use(settings)
             yield self._done(request, _COMMIT, request.floor if transaction is None else transaction.view.version)
             return
         # No attempt at this COMMIT is older than the view: the statement that opened the view was answered before.
@@ -261,6 +297,8 @@ class Session:
             raise SerializationFailureError(f"could not serialize the transaction due to {why}", hint=_RUN_AGAIN)
         if _is_forgotten(outcome) and not request.is_retry:
             raise SerializationFailureError("the transaction was open for too long to be told apart", hint=_RUN_AGAIN)
+        if isinstance(outcome, Committed):
+            self._use(settings)
         yield self._final(request, outcome)
 
     def _settle_commit(self, request: StatementRequest) -> Steps[None]:
@@ -297,6 +335,64 @@ class Session:
             yield Backoff(attempt)
             view = yield from open_view(OpenView(request.floor))
 
+    # --- the session's state -----------------------------------------------------------------------------------------
+
+    def _session_control(
+        self, request: StatementRequest, parsed: ParsedStatement, control: ast.SessionControl
+    ) -> Steps[None]:
+        match control:
+            case ast.Prepare(name=name):
+                state = self._state.with_prepared(name, parsed.text)
+                source = yield from (open_view(OpenFreshView()) if self._block is None else self._opened(self._block))
+                self._engine.check_prepared(parsed, source)
+                self._state = state
+                yield self._done(request, WriteResult(Completion("PREPARE", -1)), request.floor)
+            case ast.Execute():
+                raise InvariantViolation("EXECUTE was resolved to its statement")
+            case ast.Deallocate(name=name):
+                self._state = self._state.without_prepared(name)
+                yield self._done(
+                    request, WriteResult(Completion("DEALLOCATE ALL" if name is None else "DEALLOCATE", -1)), request.floor
+                )
+            case ast.SetVariable():
+                self._set(control)
+                yield self._done(request, WriteResult(Completion("RESET" if control.values is None else "SET", -1)), request.floor)
+            case ast.Show():
+                is_read_only = self._block is not None and self._block.is_read_only
+                columns, rows = shown(control, self._state.settings, is_read_only=is_read_only)
+                yield self._done(request, WriteResult(Completion("SHOW", len(rows)), columns, rows), request.floor)
+            case _:
+                assert_never(control)
+
+    def _set(self, control: ast.SetVariable) -> None:
+        if control.local:
+            self._block_for("SET LOCAL")
+        if control.name is None:
+            self._use(Settings())
+        else:
+            settings = self._state.settings
+            self._use(settings.set(control.name, control.values, local=control.local, position=control.position))
+
+    def _use(self, settings: Settings) -> None:
+        if settings is not self._state.settings:
+            self._state = replace(self._state, settings=settings)
+
+    def _restore(self, encoded: bytes) -> None:
+        """The client comes from another node, or over another connection."""
+        if self._block is not None:
+            raise ProtocolViolationError("a session's state came in its transaction")
+        self._state = self._told_state = decode_state(encoded)
+
+    def _news(self) -> bytes | None:
+        """The state as the client shall keep it, if it does not know. What a transaction sets it hears after COMMIT."""
+        if self._state is self._told_state:
+            return None
+        state = self._state if self._block is None else replace(self._state, settings=self._block.settings)
+        encoded = state.encoded()
+        is_news = encoded != self._told_state.encoded()
+        self._told_state = state
+        return encoded if is_news else None
+
     # --- running a statement -----------------------------------------------------------------------------------------
 
     def _stream(
@@ -322,7 +418,8 @@ class Session:
                 columns = None
             held = batch
         status = self.transaction_status
-        yield Emit(StatementReply(self._id, request.sequence, columns, held, completion, None, version, status))
+        news = self._news()
+        yield Emit(StatementReply(self._id, request.sequence, columns, held, completion, None, version, status, news))
 
     def _run(
         self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
@@ -363,18 +460,18 @@ class Session:
 
     def _done(self, request: StatementRequest, result: WriteResult, version: Version) -> Emit:
         """All of the result in one reply: between two of them a cancel could hide that it is committed."""
-        status = self.transaction_status
+        status, news = self.transaction_status, self._news()
         columns, rows, completion = result.columns or None, result.rows, result.completion
-        return Emit(StatementReply(self._id, request.sequence, columns, rows, completion, None, version, status))
+        return Emit(StatementReply(self._id, request.sequence, columns, rows, completion, None, version, status, news))
 
     def _error(
         self, request: StatementRequest, error: MyNodeError, *, retryable: bool, version: Version | None = None
     ) -> Emit:
         """A statement of a transaction is never worth sending again: the transaction has failed, or is over."""
         info = ErrorInfo.of(error, retryable=retryable)
-        status = self.transaction_status
+        status, news = self.transaction_status, self._news()
         seen = request.floor if version is None else version
-        return Emit(StatementReply(self._id, request.sequence, None, (), None, info, seen, status))
+        return Emit(StatementReply(self._id, request.sequence, None, (), None, info, seen, status, news))
 
 
 def _is_forgotten(outcome: Outcome) -> bool:

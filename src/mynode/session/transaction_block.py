@@ -18,6 +18,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.mvcc.writeset import WriteSet
 from mynode.session.api import TransactionStatus
+from mynode.session.settings import Settings
 from mynode.sql.engine import ParsedStatement
 
 
@@ -26,19 +27,21 @@ class TransactionBlock:
     Attributes:
         is_read_only: begun READ ONLY: it may not write, and keeps no read set, as nothing of it is ever validated.
         now: when it began; what `now()` says in all its statements.
+        settings: those of the session before it, which a rollback brings back.
         transaction: what it read and wrote; None before its first statement, and once it timed out.
 
-    Invariants (`check_invariants`): each name in `_savepoints` stands for the savepoint of its place in the write set;
+    Invariants (`check_invariants`): each entry of `_savepoints` stands for the savepoint of its place in the write set;
     a block that timed out has failed.
     """
 
-    __slots__ = ("_has_failed", "_has_timed_out", "_savepoints", "is_read_only", "now", "transaction")
+    __slots__ = ("_has_failed", "_has_timed_out", "_savepoints", "is_read_only", "now", "settings", "transaction")
 
-    def __init__(self, *, is_read_only: bool, now: datetime) -> None:
+    def __init__(self, *, is_read_only: bool, now: datetime, settings: Settings) -> None:
         self.is_read_only = is_read_only
         self.now = now
+        self.settings = settings
         self.transaction: Transaction | None = None
-        self._savepoints: list[str] = []
+        self._savepoints: list[tuple[str, Settings]] = []
         self._has_failed = False
         self._has_timed_out = False
 
@@ -88,20 +91,27 @@ class TransactionBlock:
 
     # --- savepoints --------------------------------------------------------------------------------------------------
 
-    def savepoint(self, name: str) -> None:
-        """A new savepoint; an older one of the same name is hidden until this one is released."""
+    def savepoint(self, name: str, settings: Settings) -> None:
+        """A new savepoint, with the settings of this moment.
+
+        An older one of the same name is hidden until this one is released.
+        """
         if len(self._savepoints) == MAX_SAVEPOINTS:
             raise ProgramLimitExceededError(f"a transaction can have at most {MAX_SAVEPOINTS:,} savepoints")
         self._writes.savepoint()
-        self._savepoints.append(name)
+        self._savepoints.append((name, settings))
 
-    def rollback_to(self, name: str) -> None:
-        """Undo all writes since the savepoint, and the failure. What was read stays read: the client has seen it."""
+    def rollback_to(self, name: str) -> Settings:
+        """Undo all writes since the savepoint, and the failure; returns the settings to go back to.
+
+        What was read stays read: the client has seen it.
+        """
         self.check_not_timed_out()
         number = self._number(name)
         self._writes.rollback_to(number)
         del self._savepoints[number + 1 :]
         self._has_failed = False
+        return self._savepoints[number][1]
 
     def release(self, name: str) -> None:
         """Forget the savepoint and all since; the writes stay."""
@@ -117,7 +127,7 @@ class TransactionBlock:
 
     def _number(self, name: str) -> int:
         for number in range(len(self._savepoints) - 1, -1, -1):
-            if self._savepoints[number] == name:
+            if self._savepoints[number][0] == name:
                 return number
         raise InvalidSavepointError(f'savepoint "{name}" does not exist')
 

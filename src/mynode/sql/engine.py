@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from mynode.base.errors import AmbiguousFunctionError, SqlError, StatementTooComplexError
+from mynode.base.errors import AmbiguousFunctionError, InvariantViolation, SqlError, StatementTooComplexError
 from mynode.base.invariant import invariant
 from mynode.base.limits import PLAN_CACHE_ENTRIES
 from mynode.mvcc.keyspace import CATALOG
@@ -17,7 +17,7 @@ from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.keys import CATALOG_END
 from mynode.relation.rows import TableRows
 from mynode.sql import ast, plan
-from mynode.sql.ast import TransactionControl
+from mynode.sql.ast import SessionControl, TransactionControl
 from mynode.sql.executor.build import Builder
 from mynode.sql.executor.context import Execute, Execution
 from mynode.sql.executor.context import ExecutionContext as ExecutionContext
@@ -35,6 +35,7 @@ from mynode.sql.parameters import (
 )
 from mynode.sql.parser import parse
 from mynode.sql.planner import Planner
+from mynode.sql.prepared import called_with, declared_types
 from mynode.sql.result import ColumnInfo
 from mynode.values.types import Row, SqlType
 
@@ -47,12 +48,26 @@ _READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns)
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """A statement's text and syntax tree. `control`: the tree, if the statement is about transactions."""
+    """A statement's text and syntax tree.
+
+    Attributes:
+        control: the tree, if the statement is about transactions or the session and has no plan.
+        call: the EXECUTE that runs this statement, whose parameters it gives; `text` then tells the two apart from all
+            others.
+    """
 
     text: str
     ast: ast.Statement
     is_read_only: bool
-    control: TransactionControl | None
+    control: TransactionControl | SessionControl | None
+    call: ParsedCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedCall:
+    execute: ast.Execute
+    prepare: ast.Prepare
+    prepared: ParsedStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +130,32 @@ class SqlEngine:
         found = self._parsed.get(text)
         if found is None:
             tree = parse(text)
-            control = tree if isinstance(tree, TransactionControl) else None
+            control = tree if isinstance(tree, TransactionControl | SessionControl) else None
             found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), control)
             self._parsed.put(text, found)
         return found
+
+    def called(self, call: ParsedStatement, prepare: str) -> ParsedStatement:
+        """The statement that an EXECUTE runs: that of `prepare`, a PREPARE's text."""
+        tree = self.parse(prepare).ast
+        if not isinstance(tree, ast.Prepare) or not isinstance(call.ast, ast.Execute):
+            raise InvariantViolation("EXECUTE runs what PREPARE has prepared")
+        is_read_only = isinstance(tree.statement, _READ_ONLY)
+        prepared = ParsedStatement(prepare, tree.statement, is_read_only, None)
+        text = f"{prepare}\0{call.text}"
+        return ParsedStatement(text, tree.statement, is_read_only, None, ParsedCall(call.ast, tree, prepared))
+
+    def check_prepared(self, parsed: ParsedStatement, source: ReadView | Transaction) -> None:
+        """Raises the `SqlError` of a PREPARE whose statement could not run now."""
+        if not isinstance(parsed.ast, ast.Prepare):
+            raise InvariantViolation("only PREPARE prepares")
+        prepared = ParsedStatement(parsed.text, parsed.ast.statement, is_read_only=False, control=None)
+        try:
+            self._plan(prepared, self.catalog(source), declared_types(parsed.ast))
+        except SqlError:
+            if isinstance(source, Transaction):
+                source.reads.add_range(CATALOG, CATALOG_END)
+            raise
 
     def catalog(self, source: ReadView | Transaction) -> Catalog:
         """The catalog as `source` sees it."""
@@ -159,6 +196,8 @@ class SqlEngine:
 
     def _prepare(self, parsed: ParsedStatement, catalog: Catalog, value_types: ValueTypes) -> PreparedStatement:
         """Types of parameters come from their places in the text first, from their values where these do not fit."""
+        if parsed.call is not None:
+            return self._prepare_call(parsed.call, catalog, value_types)
         try:
             planned = self._plan(parsed, catalog, {})
             check_count(len(planned.parameter_types), len(value_types))
@@ -173,6 +212,21 @@ class SqlEngine:
         convert = converter(planned.parameter_types, value_types)
         return PreparedStatement(planned, convert, is_read_only=parsed.is_read_only)
 
+    def _prepare_call(self, call: ParsedCall, catalog: Catalog, value_types: ValueTypes) -> PreparedStatement:
+        declared = declared_types(call.prepare)
+        try:
+            planned = self._plan(call.prepared, catalog, declared)
+        except SqlError as error:
+            error.position = None  # It is one in the text of PREPARE.
+            raise
+        arguments = called_with(call.execute, _parameter_types(planned, declared), value_types)
+
+        def execute(context: ExecutionContext) -> Execution:
+            context.parameters = arguments(context)
+            return planned.execute(context)
+
+        return PreparedStatement(replace(planned, execute=execute), None, is_read_only=call.prepared.is_read_only)
+
     def _plan(self, parsed: ParsedStatement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
         key = (parsed.text, catalog.version, tuple(declared.items()))
         found = self._planned.get(key)
@@ -183,6 +237,12 @@ class SqlEngine:
                 raise StatementTooComplexError("the statement is nested too deeply") from None
             self._planned.put(key, found)
         return found
+
+
+def _parameter_types(planned: _Planned, declared: DeclaredTypes) -> list[SqlType]:
+    """Of all parameters, those that are declared and not used too."""
+    used = planned.parameter_types
+    return [*used, *(declared[number] for number in range(len(used) + 1, len(declared) + 1))]
 
 
 def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:

@@ -16,11 +16,6 @@ _NODES: Final[dict[type, str]] = {
     ast.Truncate: "TRUNCATE is",
     ast.CreateView: "CREATE VIEW is",
     ast.DropView: "DROP VIEW is",
-    ast.Prepare: "PREPARE is",
-    ast.Execute: "EXECUTE is",
-    ast.Deallocate: "DEALLOCATE is",
-    ast.SetVariable: "SET is",
-    ast.Show: "SHOW is",
 }
 _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.ColumnDefinition: {"identity": "GENERATED is"},

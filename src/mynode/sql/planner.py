@@ -49,10 +49,10 @@ class Planner:
                 return plan_drop_index(statement, self._tables)
             case ast.ShowColumns():
                 return show_columns(self._tables.find(statement.table), self._ids)
-            case ast.Begin() | ast.Commit() | ast.Rollback() | ast.Savepoint() | ast.RollbackTo() | ast.Release():
-                raise FeatureNotSupportedError(
-                    "a transaction control statement has no plan", position=statement.position
-                )
+        if isinstance(statement, ast.TransactionControl | ast.SessionControl):
+            raise FeatureNotSupportedError(
+                "this statement is its session's, and has no plan", position=statement.position
+            )
         raise not_yet(statement)
 
     def _data_plan(self, statement: ast.DataStatement) -> plan.DataPlan:

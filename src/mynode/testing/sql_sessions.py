@@ -20,7 +20,7 @@ from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
 from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest, TransactionStatus, Value
-from mynode.session.effects import Answer, Backoff, Emit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
+from mynode.session.effects import Answer, Backoff, Emit, Limit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
 from mynode.session.session import Session
 from mynode.session.steps import Steps
 from mynode.sql.engine import SqlEngine
@@ -75,7 +75,7 @@ class SessionDatabase:
                     self.held.append(command)
                     raise OutcomeUnknownError("the answer is lost")
                 return self.apply(command)
-            case Pause() | Backoff() | Emit():
+            case Limit() | Pause() | Backoff() | Emit():
                 return None
             case _:
                 assert_never(effect)

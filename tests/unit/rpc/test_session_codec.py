@@ -49,9 +49,10 @@ values = st.one_of(
     st.binary(max_size=20),
 )
 session_ids = st.binary(min_size=16, max_size=16)
+states = st.none() | st.binary(max_size=20)
 rows = st.lists(values, max_size=4).map(tuple)
 requests: st.SearchStrategy[SessionRequest] = st.one_of(
-    st.builds(StatementRequest, session_ids, numbers, texts, rows, numbers, st.booleans(), numbers),
+    st.builds(StatementRequest, session_ids, numbers, texts, rows, numbers, st.booleans(), numbers, states),
     st.builds(CancelRequest, session_ids, numbers),
     st.builds(CloseRequest, session_ids),
 )
@@ -66,6 +67,7 @@ replies = st.builds(
     | st.builds(ErrorInfo, texts, texts, st.none() | numbers, st.none() | texts, st.none() | texts, st.booleans()),
     numbers,
     st.none() | st.sampled_from(TransactionStatus),
+    states,
 )
 anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), texts, st.binary(max_size=20)),

@@ -113,15 +113,15 @@ class Deallocate:
 
 @dataclass(frozen=True, slots=True)
 class SetVariable:
-    """`SET [SESSION | LOCAL] name {TO | =} values`, or `RESET name`.
+    """`SET [SESSION | LOCAL] name {TO | =} values`, or `RESET name | ALL`.
 
     Attributes:
-        name: in lower case unless quoted; with its point, if it has one.
+        name: in lower case; with its point, if it has one. None for ALL.
         values: as texts, whatever way they are written. None for DEFAULT and RESET.
         local: for the rest of the transaction only.
     """
 
-    name: str
+    name: str | None
     values: tuple[str, ...] | None
     local: bool
     position: int = field(compare=False)
@@ -150,16 +150,9 @@ class ShowColumns:
     position: int = field(compare=False)
 
 
+SessionControl: TypeAlias = Prepare | Execute | Deallocate | SetVariable | Show
+"""What is about the session, and runs without a plan of its own."""
+
 Statement: TypeAlias = (
-    DataStatement
-    | SchemaChange
-    | TransactionControl
-    | Explain
-    | Prepare
-    | Execute
-    | Deallocate
-    | SetVariable
-    | Show
-    | ShowTables
-    | ShowColumns
+    DataStatement | SchemaChange | TransactionControl | Explain | SessionControl | ShowTables | ShowColumns
 )

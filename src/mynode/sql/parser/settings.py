@@ -30,11 +30,10 @@ def parse_set(cursor: Cursor) -> ast.SetVariable:
 
 
 def parse_reset(cursor: Cursor) -> ast.SetVariable:
-    """`RESET name`."""
+    """`RESET name | ALL`."""
     position = cursor.advance().position
-    if cursor.symbol == "ALL":
-        raise cursor.unsupported("RESET ALL is")
-    return ast.SetVariable(_parse_name(cursor), None, local=False, position=position)
+    name = None if cursor.accept("ALL") else _parse_name(cursor)
+    return ast.SetVariable(name, None, local=False, position=position)
 
 
 def parse_show(cursor: Cursor) -> ast.Show | ast.ShowTables | ast.ShowColumns:
@@ -61,7 +60,7 @@ def _parse_name(cursor: Cursor) -> str:
     while cursor.symbol == ".":
         cursor.advance()
         name += f".{cursor.name('a name of a setting').value}"
-    return name
+    return name.lower()
 
 
 def _parse_values(cursor: Cursor) -> tuple[str, ...] | None:
