@@ -29,7 +29,7 @@ How an explicit transaction runs:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from random import Random
@@ -352,11 +352,15 @@ class Session:
             case ast.Deallocate(name=name):
                 self._state = self._state.without_prepared(name)
                 yield self._done(
-                    request, WriteResult(Completion("DEALLOCATE ALL" if name is None else "DEALLOCATE", -1)), request.floor
+                    request,
+                    WriteResult(Completion("DEALLOCATE ALL" if name is None else "DEALLOCATE", -1)),
+                    request.floor,
                 )
             case ast.SetVariable():
                 self._set(control)
-                yield self._done(request, WriteResult(Completion("RESET" if control.values is None else "SET", -1)), request.floor)
+                yield self._done(
+                    request, WriteResult(Completion("RESET" if control.values is None else "SET", -1)), request.floor
+                )
             case ast.Show():
                 is_read_only = self._block is not None and self._block.is_read_only
                 columns, rows = shown(control, self._state.settings, is_read_only=is_read_only)
