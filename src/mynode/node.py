@@ -20,20 +20,26 @@ import trio
 
 import mynode
 from mynode.actors.checkpointer import CheckpointerActor
+from mynode.actors.hot_lane import HotLaneActor
+from mynode.actors.lane_router import LaneRouterActor
 from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.peer_link import PeerLinkActor
-from mynode.actors.ports import NodeIdentity, NodeStatus, PeerStatus, PeerTransport
+from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage, PeerStatus, PeerTransport
 from mynode.actors.protocol import (
     FRONT_INBOX,
+    LANE_INBOX,
     LOG_INBOX,
     RAFT_INBOX,
     RAFT_RESERVED,
+    ROUTER_INBOX,
     STATE_INBOX,
     Connection,
     FromPeer,
     FrontMessage,
+    LaneFromPeer,
+    LaneTask,
     LogMessage,
     LogStatus,
     LogStatusAsk,
@@ -41,12 +47,14 @@ from mynode.actors.protocol import (
     PeerBatch,
     RaftMessage,
     RaftStatusAsk,
+    RouterMessage,
     StateMessage,
     TransferAsk,
 )
 from mynode.actors.raft import RaftActor
 from mynode.actors.rpc_front import RpcFrontActor
-from mynode.actors.sql_session import ProposalIds, SqlSessionActor
+from mynode.actors.sql_session import SqlSessionActor
+from mynode.actors.state_access import ProposalIds, StateAccess
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
 from mynode.base.disk import Disk
@@ -65,11 +73,12 @@ from mynode.config import NodeConfig
 from mynode.machine.machine import Machine, MachineStatus
 from mynode.raft.core import RaftConfig, RaftCore, Restored
 from mynode.raft.effects import RaftStatus, Role
-from mynode.raft.messages import Message
 from mynode.rpc.bridge import open_bridge
 from mynode.rpc.peer import GrpcPeerTransport
 from mynode.rpc.server import serve
 from mynode.session.api import StatementRequest
+from mynode.session.lane import Lane
+from mynode.session.lane_api import LaneRequest, LaneResponse
 from mynode.session.session import Session
 from mynode.sql.engine import SqlEngine
 from mynode.storage.data_directory import DataDirectory
@@ -191,8 +200,26 @@ class Node:
             newest=self._newest_view,
         )
         self._engine = SqlEngine()
-        self._proposal_ids = ProposalIds(surroundings.random)
+        self._access = StateAccess(
+            raft=self._raft_inbox,
+            state_machine=self._state_inbox,
+            newest=self._newest_view,
+            proposal_ids=ProposalIds(surroundings.random),
+        )
+        self._make_lane()
         self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)
+
+    def _make_lane(self) -> None:
+        self._router_inbox: Inbox[RouterMessage] = Inbox(ROUTER_INBOX)
+        lane_inbox: Inbox[LaneTask] = Inbox(LANE_INBOX)
+        node_id, leader = self._identity.node_id, self.raft.leader
+        self._lane_router = LaneRouterActor(
+            node_id, inbox=self._router_inbox, lane=lane_inbox, links=self._link_inboxes, leader=leader
+        )
+        lane = Lane(engine=self._engine, now=self._surroundings.now, random=self._surroundings.random)
+        self._hot_lane = HotLaneActor(
+            node_id, lane, inbox=lane_inbox, access=self._access, links=self._link_inboxes, leader=leader
+        )
 
     def _restore_core(self, files: NodeFiles) -> RaftCore:
         timing, raft_log = self._timing, files.raft_log
@@ -219,10 +246,8 @@ class Node:
             Session(session_id, engine=self._engine, now=self._surroundings.now, random=random),
             inbox=inbox,
             connection=connection,
-            raft=self._raft_inbox,
-            state_machine=self._state_inbox,
-            newest=self._newest_view,
-            proposal_ids=self._proposal_ids,
+            access=self._access,
+            lane_router=self._router_inbox,
             random=random,
             idle_timeout_s=self._idle_in_transaction_timeout_s,
         )
@@ -236,6 +261,8 @@ class Node:
             nursery.start_soon(self._state_machine.run)
             nursery.start_soon(self._checkpointer.run)
             nursery.start_soon(self.raft.run)
+            nursery.start_soon(self._lane_router.run)
+            nursery.start_soon(self._hot_lane.run)
             nursery.start_soon(self.front.run)
             nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000)
             if self._surroundings.transport is not None:
@@ -251,10 +278,14 @@ class Node:
 
     # --- ports -------------------------------------------------------------------------------------------------------
 
-    def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
+    def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         """Messages of another node; dropped while too many wait."""
-        if len(self._raft_inbox) < PEER_INBOX_MESSAGES:
-            self._raft_inbox.post(FromPeer(sender, messages))
+        for_lane = tuple(each for each in messages if isinstance(each, LaneRequest | LaneResponse))
+        if for_lane:
+            self._router_inbox.post(LaneFromPeer(sender, for_lane))
+        for_raft = tuple(each for each in messages if not isinstance(each, LaneRequest | LaneResponse))
+        if for_raft and len(self._raft_inbox) < PEER_INBOX_MESSAGES:
+            self._raft_inbox.post(FromPeer(sender, for_raft))
 
     async def transfer_leadership(self, to: NodeId | None) -> NodeId:
         """See `ClusterPort.transfer_leadership`."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from mynode.base.address import Address
 from mynode.base.ids import LogIndex, NodeId, Term
 from mynode.raft.effects import Role
 from mynode.raft.messages import Message
 from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.lane_api import LaneMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,21 @@ class ClusterPort(Protocol):
 
 # --- other nodes -----------------------------------------------------------------------------------------------------
 
+PeerMessage: TypeAlias = Message | LaneMessage
+"""What nodes say to each other: Raft's messages, and the lane's beside them."""
+
 
 class PeerPort(Protocol):
-    """Where other nodes' messages come in; the raft actor's inbox."""
+    """Where other nodes' messages come in: the inboxes of raft and lane_router."""
 
-    def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
+    def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         """Never waits; drops the messages when the inbox is full (Raft tolerates loss)."""
 
 
 class PeerStream(Protocol):
     """An open stream to one other node."""
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[PeerMessage]) -> None:
         """Send these in one frame. Waits while the peer reads too slowly.
 
         Raises:

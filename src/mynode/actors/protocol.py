@@ -4,17 +4,20 @@
 |----------------|------------------|--------------------------------|------------------------|---------------------|
 | rpc_front      | `FrontMessage`   | services (rpc/), embedded      | `FRONT_INBOX`          | the request refused |
 | sql_session ×n | `SessionRequest` | rpc_front, services            | `limits.SESSION_INBOX` | the request refused |
-| raft           | `RaftMessage`    | sql_session, services (peers), | `RAFT_INBOX`           | asks refused, the   |
+| raft           | `RaftMessage`    | sql_session, hot_lane, peers,  | `RAFT_INBOX`           | asks refused, the   |
 |                |                  | log_store, state_machine,      |                        | rest dropped        |
 |                |                  | peer_link, ticker              |                        |                     |
 | log_store      | `LogMessage`     | raft, services                 | `LOG_INBOX`            | offered again later |
-| state_machine  | `StateMessage`   | raft, sql_session, rpc_front   | `STATE_INBOX`          | the sender waits    |
-| peer_link ×4   | `PeerBatch`      | raft                           | `PEER_OUTBOX_MESSAGES` | dropped             |
+| state_machine  | `StateMessage`   | raft, sql_session, hot_lane,   | `STATE_INBOX`          | the sender waits    |
+|                |                  | rpc_front                      |                        |                     |
+| lane_router    | `RouterMessage`  | sql_session, services (peers)  | `ROUTER_INBOX`         | refused or dropped  |
+| hot_lane       | `LaneTask`       | lane_router                    | `LANE_INBOX`           | refused             |
+| peer_link ×4   | `PeerBatch`      | raft, lane_router, hot_lane    | `PEER_OUTBOX_MESSAGES` | dropped             |
 
-Whoever waits for room waits along this order, so no cycle can: log_store, sql_session → raft → state_machine. What goes
-the other way never waits: a `Reply` has room for its one answer, and raft never waits for the disk: what log_store has
-no room for stays with raft until its next wake. So raft comes to its inbox soon, whatever the disk does;
-`RAFT_RESERVED` places of it are only for what must not be refused.
+Whoever waits for room waits along this order, so no cycle can: log_store, sql_session, hot_lane → raft →
+state_machine. What goes the other way never waits: a `Reply` has room for its one answer, and raft never waits for the
+disk: what log_store has no room for stays with raft until its next wake. So raft comes to its inbox soon, whatever the
+disk does; `RAFT_RESERVED` places of it are only for what must not be refused.
 
 Messages are frozen; the `Reply` in an ask is the only part that changes, once. Every ask is answered exactly once, at
 shutdown too: an actor that ends answers what it holds and what waits in its inbox with `ShuttingDownError`.
@@ -27,6 +30,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from mynode.actors.mailbox import Reply
+from mynode.actors.ports import PeerMessage
 from mynode.base.errors import MyNodeError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
 from mynode.base.limits import MAX_SESSIONS, PEER_INBOX_MESSAGES
@@ -35,13 +39,16 @@ from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.effects import Load, Persist, RaftStatus
 from mynode.raft.messages import Entry, Message
-from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.api import SessionRequest, StatementReply, StatementRequest
+from mynode.session.lane_api import LaneAnswer, LaneMessage
 
 LOG_INBOX: Final = 1_024
 STATE_INBOX: Final = 2 * MAX_SESSIONS
 FRONT_INBOX: Final = 1_024
+ROUTER_INBOX: Final = 2 * MAX_SESSIONS
+LANE_INBOX: Final = MAX_SESSIONS
 RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX + 16
-"""Places of raft's inbox for the one `AbandonProposal` that a session has there, and for what log_store and
+"""Places of raft's inbox for the one `AbandonProposal` that a session or the lane has there, and for what log_store and
 state_machine answer."""
 RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + RAFT_RESERVED
 
@@ -197,10 +204,48 @@ class MachineStatusAsk:
 StateMessage: TypeAlias = ApplyEntries | OpenViews | MachineStatusAsk
 
 
+# --- to lane_router and hot_lane -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAsk:
+    """A session wants its statement run in the lane of the leader's node. It waits for a while, then goes on."""
+
+    request: StatementRequest
+    reply: Reply[LaneAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFromPeer:
+    """Messages of another node about lanes: statements for this one's, answers of that one's."""
+
+    sender: NodeId
+    messages: tuple[LaneMessage, ...]
+
+
+RouterMessage: TypeAlias = LaneAsk | LaneFromPeer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAsk:
+    """Whom to answer: the request of that number of another node."""
+
+    peer: NodeId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTask:
+    """lane_router: run this statement, and tell the one who asked."""
+
+    request: StatementRequest
+    asker: Reply[LaneAnswer] | PeerAsk
+
+
 # --- to peer_link ----------------------------------------------------------------------------------------------------
 
-PeerBatch: TypeAlias = tuple[Message, ...]
-"""Messages of one wake of raft to one peer, in order."""
+PeerBatch: TypeAlias = tuple[PeerMessage, ...]
+"""Messages of one wake of an actor to one peer, in order."""
 
 
 # --- to rpc_front ----------------------------------------------------------------------------------------------------

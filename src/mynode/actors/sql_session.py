@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from random import Random
 from typing import Final, assert_never
 
@@ -10,29 +9,19 @@ import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox, Reply
-from mynode.actors.newest_view import NewestView
-from mynode.actors.protocol import (
-    RAFT_RESERVED,
-    AbandonProposal,
-    Connection,
-    OpenViews,
-    ProposeAsk,
-    RaftMessage,
-    ReadAsk,
-    StateMessage,
-)
+from mynode.actors.protocol import Connection, LaneAsk, RouterMessage
+from mynode.actors.state_access import StateAccess
 from mynode.base.errors import (
     InvariantViolation,
     MyNodeError,
-    NodeBusyError,
     NoQuorumError,
+    OutcomeUnknownError,
     QueryCanceledError,
     ShuttingDownError,
 )
-from mynode.base.ids import ProposalId
-from mynode.machine.commands import encode_command
+from mynode.base.limits import LANE_PATIENCE_MS
+from mynode.machine.commands import Command
 from mynode.machine.outcomes import Conflicted, Outcome
-from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest, TransactionStatus
 from mynode.session.effects import (
     Answer,
@@ -43,8 +32,10 @@ from mynode.session.effects import (
     OpenView,
     Pause,
     Propose,
+    RunInLane,
     SessionEffect,
 )
+from mynode.session.lane_api import LaneAnswer, LaneRefusal
 from mynode.session.session import Session
 from mynode.session.steps import Steps
 
@@ -52,17 +43,6 @@ log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_S: Final = 0.002
 LAST_BACKOFF_S: Final = 0.25
-
-
-class ProposalIds:
-    """Names for the proposals of one process's life: 8 random bytes and a counter of 4."""
-
-    def __init__(self, random: Random) -> None:
-        self._prefix = random.randbytes(8)
-        self._numbers = itertools.count(1)
-
-    def next(self) -> ProposalId:
-        return self._prefix + (next(self._numbers) & 0xFFFFFFFF).to_bytes(4, "big")
 
 
 class SqlSessionActor:
@@ -80,20 +60,16 @@ class SqlSessionActor:
         *,
         inbox: Inbox[StatementRequest],
         connection: Connection,
-        raft: Inbox[RaftMessage],
-        state_machine: Inbox[StateMessage],
-        newest: NewestView,
-        proposal_ids: ProposalIds,
+        access: StateAccess,
+        lane_router: Inbox[RouterMessage],
         random: Random,
         idle_timeout_s: float,
     ) -> None:
         self._session = session
         self._inbox = inbox
         self._connection = connection
-        self._raft = raft
-        self._state_machine = state_machine
-        self._newest = newest
-        self._proposal_ids = proposal_ids
+        self._access = access
+        self._lane_router = lane_router
         self._random = random
         self._idle_timeout_s = idle_timeout_s
         self._cancelled_by_client = False
@@ -189,6 +165,11 @@ class SqlSessionActor:
             self._cancelled_by_client = False
 
     def _why_interrupted(self, request: StatementRequest) -> MyNodeError:
+        if isinstance(self._current, RunInLane):
+            return OutcomeUnknownError(
+                "the write was not confirmed in time and may still be applied",
+                hint="Send it again with the same session and sequence number: it is applied once at most.",
+            )
         if self._cancelled_by_client:
             return QueryCanceledError("canceling statement due to user request")
         if self._stopping:
@@ -221,17 +202,13 @@ class SqlSessionActor:
     async def _perform(self, effect: SessionEffect) -> Answer:
         match effect:
             case OpenFreshView():
-                fresh: Reply[ReadView] = Reply()
-                self._ask_raft(ReadAsk(fresh))
-                return await fresh.wait()
+                return await self._access.open_fresh_view()
             case OpenView(at_least):
-                if (view := self._newest.at_least(at_least)) is not None:
-                    return view
-                local: Reply[ReadView] = Reply()
-                await self._state_machine.send(OpenViews(at_least, (local,)))
-                return await local.wait()
-            case Propose():
-                return await self._propose(effect)
+                return await self._access.open_view(at_least)
+            case Propose(command):
+                return await self._propose(command)
+            case RunInLane(request):
+                return await self._run_in_lane(request)
             case Emit(reply):
                 with trio.CancelScope(shield=reply.is_final):
                     await self._connection.put(reply)
@@ -247,24 +224,22 @@ class SqlSessionActor:
                 assert_never(effect)
         return None
 
-    def _ask_raft(self, ask: ReadAsk | ProposeAsk) -> None:
-        if not self._raft.post(ask, leave=RAFT_RESERVED):
-            raise NodeBusyError("the node is stopping, or too much waits here", hint="Send the statement again later.")
-
-    async def _propose(self, effect: Propose) -> Outcome:
-        """Waits for the outcome. Shielded: whatever ends the wait early, raft has the last word on the proposal."""
-        outcome: Reply[Outcome] = Reply()
-        id_ = self._proposal_ids.next()
-        self._ask_raft(ProposeAsk(id_, encode_command(effect.command), outcome))
+    async def _propose(self, command: Command) -> Outcome:
+        """Waits for the outcome. Whatever ends the wait early, raft has the last word on the proposal."""
         statement = self._scope
-        with trio.CancelScope(shield=True):
-            with trio.CancelScope(deadline=statement.deadline) as self._scope:
-                await outcome.arrived()
+        self._scope = trio.CancelScope(deadline=statement.deadline)
+        try:
+            settled = await self._access.propose(command, self._scope)
+        finally:
             self._scope = statement
-            if not outcome.is_answered:
-                self._raft.post(AbandonProposal(id_))  # It has a place of its own, see RAFT_RESERVED.
-            await outcome.arrived()
-        settled = await outcome.wait()
         if isinstance(settled, Conflicted) and (self._cancelled_by_client or self._stopping):
             statement.cancel()  # It reached the inner scope only; the statement shall not be tried again.
         return settled
+
+    async def _run_in_lane(self, request: StatementRequest) -> LaneAnswer:
+        reply: Reply[LaneAnswer] = Reply()
+        if not self._lane_router.post(LaneAsk(request, reply)):
+            return LaneRefusal.NOT_EXECUTED
+        with trio.move_on_after(LANE_PATIENCE_MS / 1000):
+            return await reply.wait()
+        return LaneRefusal.MAYBE_EXECUTED

@@ -58,6 +58,18 @@ ROWS_INDEXED_AT_ONCE: Final = 5_000
 INDEX_BATCH_ROWS: Final = 1_000
 """Rows of one such batch. Applying it holds up a node for some milliseconds."""
 
+# --- the hot lane ---------------------------------------------------------------------------------------------------
+LANE_STATEMENTS: Final = 128
+"""Of one batch."""
+LANE_STATEMENT_READS: Final = 16
+"""Keys and ranges that a statement of the lane may read; a larger one runs by itself."""
+LANE_STATEMENT_BYTES: Final = 8 * KIB
+"""What a statement of the lane may write, and its text and parameters may take."""
+LANE_TRIES: Final = 8
+"""How often a batch is run when others change what it reads; then its statements go back to their sessions."""
+LANE_PATIENCE_MS: Final = 2_000
+"""So long a session waits for the lane, and the lane for the outcome of a batch; then each goes on without."""
+
 # --- sessions and the gRPC front ------------------------------------------------------------------------------------
 MAX_SESSIONS: Final = 4_096
 """Open SQL sessions a node."""
@@ -141,6 +153,8 @@ invariant(
     MAX_READ_SET_BYTES + MAX_STORED_RESULT_BYTES < MAX_TRANSACTION_BYTES,
     "a read set and a result fit a transaction",
 )
+invariant(LANE_STATEMENTS * LANE_STATEMENT_READS < MAX_READ_SET_ITEMS, "a batch's reads stay precise")
+invariant(2 * LANE_STATEMENTS * LANE_STATEMENT_BYTES < MAX_TRANSACTION_BYTES, "a batch fits a transaction")
 invariant(MAX_STATEMENT_BYTES < MAX_REQUEST_FRAME_BYTES, "a statement fits a frame")
 invariant(
     MAX_APPEND_BYTES + MAX_TRANSACTION_BYTES + MAX_SESSION_STATE_BYTES < MAX_REQUEST_FRAME_BYTES,

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import assert_never
 
 from mynode.base.disk import Disk
 from mynode.base.errors import CorruptionError, ProtocolViolationError
 from mynode.base.exit_codes import EXIT_DONE
 from mynode.inspect.directories import data_directories
-from mynode.machine.commands import decode_command
+from mynode.machine.commands import BatchCommand, TransactionCommand, decode_command
 from mynode.mvcc import keyspace
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
@@ -130,7 +131,15 @@ def _describe_entry(entry: Entry) -> str:
     except ProtocolViolationError as error:
         return f"{text}, {error.message}"
     writes = ", ".join(f"{'delete' if value is None else 'put'} {key.hex()}" for key, value in command.writes)
+    match command:
+        case TransactionCommand(session, sequence):
+            statements = [(session, sequence)]
+        case BatchCommand(requests=requests):
+            statements = [(request.session, request.sequence) for request in requests]
+        case _:
+            assert_never(command)
+    names = ", ".join(f"{session.hex()[:8]} #{sequence}" for session, sequence in statements)
     return (
-        f"{text}, session {command.session.hex()[:8]} #{command.sequence} on view {command.view}, "
+        f"{text}, session {names} on view {command.view}, "
         f"keys read {len(command.reads.keys)}, ranges read {len(command.reads.ranges)}; {writes or 'no writes'}"
     )

@@ -5,6 +5,7 @@ A command is a msgpack array whose first element is its tag:
 | tag | command     | further elements                                                       |
 |-----|-------------|------------------------------------------------------------------------|
 | 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result |
+| 2   | batch       | view, keys read, ranges read, writes, requests                         |
 
 | element     | type                                                                                        |
 |-------------|---------------------------------------------------------------------------------------------|
@@ -15,6 +16,7 @@ A command is a msgpack array whose first element is its tag:
 | ranges read | array, flat: low (bin), high (bin, or nil: to the end), low, high, …                        |
 | writes      | array, flat: key (bin), value (bin, or nil: delete), key, value, …; keys strictly ascending |
 | result      | bin, opaque                                                                                 |
+| requests    | array, at least one: [session, sequence, floor, result]; sessions strictly ascending        |
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import lt
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard, assert_never
 
 import msgpack
 
@@ -35,6 +37,7 @@ from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.writeset import Write
 
 _TRANSACTION_TAG: Final = 1
+_BATCH_TAG: Final = 2
 _SESSION_BYTES: Final = 16
 _BYTES_ONLY: Final = frozenset({bytes})
 _BYTES_OR_NIL: Final = frozenset({bytes, type(None)})
@@ -63,7 +66,32 @@ class TransactionCommand:
     result: bytes
 
 
-Command: TypeAlias = TransactionCommand
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One statement of a batch; the fields are as in `TransactionCommand`."""
+
+    session: SessionId
+    sequence: int
+    floor: Version
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCommand:
+    """Statements of several sessions, run one after another as one transaction. All of them are applied, or none.
+
+    Attributes:
+        view, reads, writes: as in `TransactionCommand`.
+        requests: in the order of their sessions, each session once.
+    """
+
+    view: Version
+    reads: ReadSet
+    writes: tuple[Write, ...]
+    requests: tuple[Request, ...]
+
+
+Command: TypeAlias = TransactionCommand | BatchCommand
 
 
 def encode_command(command: Command) -> bytes:
@@ -73,19 +101,21 @@ def encode_command(command: Command) -> bytes:
         ProgramLimitExceededError: it is longer than `limits.MAX_TRANSACTION_BYTES`.
     """
     reads = command.reads
-    encoded: bytes = msgpack.packb(
-        [
-            _TRANSACTION_TAG,
-            command.session,
-            command.sequence,
-            command.floor,
-            command.view,
-            list(reads.keys),
-            list(chain.from_iterable(reads.ranges)),
-            list(chain.from_iterable(command.writes)),
-            command.result,
-        ]
-    )
+    transaction = [
+        command.view,
+        list(reads.keys),
+        list(chain.from_iterable(reads.ranges)),
+        list(chain.from_iterable(command.writes)),
+    ]
+    match command:
+        case TransactionCommand(session, sequence, floor, result=result):
+            fields = [_TRANSACTION_TAG, session, sequence, floor, *transaction, result]
+        case BatchCommand(requests=requests):
+            listed = [(each.session, each.sequence, each.floor, each.result) for each in requests]
+            fields = [_BATCH_TAG, *transaction, listed]
+        case _:
+            assert_never(command)
+    encoded: bytes = msgpack.packb(fields)
     if len(encoded) > MAX_TRANSACTION_BYTES:
         raise ProgramLimitExceededError(
             f"the transaction takes {len(encoded)} bytes, more than {MAX_TRANSACTION_BYTES}",
@@ -124,9 +154,33 @@ def decode_command(payload: bytes) -> Command:
             and _are_ranges(ranges)
             and _are_writes(writes)
         ):
-            reads = ReadSet(dict.fromkeys(keys), list(_pairs(ranges)))
-            return TransactionCommand(session, sequence, floor, view, reads, _pairs(writes), result)
+            return TransactionCommand(session, sequence, floor, view, _read_set(keys, ranges), _pairs(writes), result)
+        case [2, int() as view, list() as keys, list() as ranges, list() as writes, list() as requests] if (
+            view >= 0 and _are_bytes(keys) and _are_ranges(ranges) and _are_writes(writes)
+        ):
+            return BatchCommand(view, _read_set(keys, ranges), _pairs(writes), _requests(requests))
     raise ProtocolViolationError("a command has no known tag and form")
+
+
+def _requests(items: list[object]) -> tuple[Request, ...]:
+    requests: list[Request] = []
+    last = b""
+    for item in items:
+        match item:
+            case [bytes() as session, int() as sequence, int() as floor, bytes() as result] if (
+                len(session) == _SESSION_BYTES and session > last and sequence > 0 and floor >= 0
+            ):
+                requests.append(Request(session, sequence, floor, result))
+                last = session
+            case _:
+                raise ProtocolViolationError("a batch holds what is no request, or not in order")
+    if not requests:
+        raise ProtocolViolationError("a batch without a request")
+    return tuple(requests)
+
+
+def _read_set(keys: list[bytes], ranges: list[bytes]) -> ReadSet:
+    return ReadSet(dict.fromkeys(keys), list(_pairs(ranges)))
 
 
 def _pairs(flat: list[bytes]) -> tuple[tuple[bytes, bytes | None], ...]:

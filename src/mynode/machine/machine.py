@@ -10,8 +10,8 @@ from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import LogIndex, Version
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_OUTCOMES, RETENTION_ENTRIES
-from mynode.machine.commands import TransactionCommand, decode_command
-from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused
+from mynode.machine.commands import BatchCommand, TransactionCommand, decode_command
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused, outcome_key
 from mynode.mvcc.tombstones import Tombstones
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
@@ -105,6 +105,8 @@ class Machine:
         match command:
             case TransactionCommand():
                 return self._apply_transaction(editor, entry.index, command, watermark)
+            case BatchCommand():
+                return self._apply_batch(editor, entry.index, command, watermark)
             case _:
                 assert_never(command)
 
@@ -114,6 +116,28 @@ class Machine:
         earlier = self._outcomes.find(editor, command.session, command.sequence, command.floor)
         if earlier is not None:
             return earlier
+        failure = self._validate_and_write(editor, version, command, watermark)
+        if failure is not None:
+            return failure
+        self._outcomes.store(editor, command.session, command.sequence, version, command.result)
+        return Committed(version, command.result, replayed=False)
+
+    def _apply_batch(self, editor: TreeEditor, version: Version, command: BatchCommand, watermark: Version) -> Outcome:
+        """One request that has an outcome already, or may have had one, stops all: the others saw its writes."""
+        for request in command.requests:
+            if self._outcomes.find(editor, request.session, request.sequence, request.floor) is not None:
+                return Conflicted(outcome_key(request.session))
+        failure = self._validate_and_write(editor, version, command, watermark)
+        if failure is not None:
+            return failure
+        for request in command.requests:
+            self._outcomes.store(editor, request.session, request.sequence, version, request.result)
+        return Committed(version, b"", replayed=False)
+
+    def _validate_and_write(
+        self, editor: TreeEditor, version: Version, command: TransactionCommand | BatchCommand, watermark: Version
+    ) -> Conflicted | Refused | None:
+        """Write what the command writes, or say why not."""
         if command.view >= version:
             return Refused.of(ProtocolViolationError("the command rests on a view that was not there yet"))
         if command.view < watermark:
@@ -124,5 +148,4 @@ class Machine:
         for key, value in command.writes:
             editor.put(key, version, value)
         self._tombstones.follow(command.writes, version)
-        self._outcomes.store(editor, command.session, command.sequence, version, command.result)
-        return Committed(version, command.result, replayed=False)
+        return None

@@ -43,6 +43,10 @@ class Conflicted:
     """A serialization failure; nothing was written, and the same sequence may be tried again on a newer view.
 
     `key` was read (or begins a range that was read) and has changed since; empty if the view was below the watermark.
+    Of a batch it may be the `outcome_key` of a session whose request is not new.
+
+    It is final: the same command never commits, should its entry come a second time. What has changed stays changed,
+    until the watermark passes the view; an outcome stays, until `floor` says that it is forgotten.
     """
 
     key: bytes
@@ -73,6 +77,11 @@ _FORGOTTEN: Final = Refused.of(
 )
 
 
+def outcome_key(session: SessionId) -> bytes:
+    """Where the session's last outcome is kept."""
+    return _SESSIONS + session
+
+
 def stored_outcome(
     view: ReadView, session: SessionId, sequence: int, *, floor: Version | None = None
 ) -> Committed | Refused | None:
@@ -82,7 +91,7 @@ def stored_outcome(
     if it were proposed. Whoever is about to answer a retry without a proposal asks for that: an error such as a
     violated key may come from the forgotten first attempt.
     """
-    if floor is not None and floor < _horizon(view.tree) and view.tree.get(_SESSIONS + session) is None:
+    if floor is not None and floor < _horizon(view.tree) and view.tree.get(outcome_key(session)) is None:
         return _FORGOTTEN
     return _look_up(view.tree, session, sequence)
 
@@ -93,7 +102,7 @@ def _horizon(tree: TreeReader) -> Version:
 
 
 def _look_up(tree: TreeReader, session: SessionId, sequence: int) -> Committed | Refused | None:
-    record = tree.get(_SESSIONS + session)
+    record = tree.get(outcome_key(session))
     if record is None or record[1] is None:
         return None
     last_sequence, result = msgpack.unpackb(record[1])
@@ -113,8 +122,11 @@ class OutcomeTable:
     client that heard nothing while `capacity` other sessions committed can be refused, and as long as nothing was ever
     evicted (horizon 0), a floor of 0 will do.
 
+    The requests of one batch have the same version: of these the lowest session counts as the oldest. The horizon may
+    then be the version of some that are still here, which does no harm: `floor` is asked only of those that are not.
+
     Invariants (`check_invariants`): `_last_used` holds the sessions of the tree in the order of their versions, at most
-    `capacity`; the horizon is below all of them; both are what the tree would give anew.
+    `capacity`; the horizon is above none of them; both are what the tree would give anew.
     """
 
     __slots__ = ("_capacity", "_last_used", "horizon")
@@ -135,8 +147,9 @@ class OutcomeTable:
         return _FORGOTTEN if floor < self.horizon else None
 
     def store(self, editor: TreeEditor, session: SessionId, sequence: int, version: Version, result: bytes) -> None:
-        """Keep the outcome of a command that commits as `version`, which is newer than all before."""
-        editor.put(_SESSIONS + session, version, msgpack.packb([sequence, result]))
+        """Keep the outcome of a request that commits as `version`: newer than all before, or the same for the next
+        higher session of the batch."""
+        editor.put(outcome_key(session), version, msgpack.packb([sequence, result]))
         last_used = self._last_used
         last_used[session] = version
         last_used.move_to_end(session)
@@ -146,7 +159,7 @@ class OutcomeTable:
     def _evict(self, editor: TreeEditor, version: Version) -> None:
         while len(self._last_used) > self._capacity:
             session, self.horizon = self._last_used.popitem(last=False)
-            editor.remove(_SESSIONS + session)
+            editor.remove(outcome_key(session))
         editor.put(_HORIZON_KEY, version, self.horizon.to_bytes(8, "big"))
 
     def check_invariants(self, tree: Tree) -> None:
@@ -154,4 +167,4 @@ class OutcomeTable:
         invariant(list(self._last_used.items()) == list(anew._last_used.items()), "the outcome table follows the tree")
         invariant(self.horizon == anew.horizon, "the horizon follows the tree")
         invariant(len(self) <= self._capacity, "the outcome table is bounded")
-        invariant(all(self.horizon < version for version in self._last_used.values()), "the oldest are evicted first")
+        invariant(all(self.horizon <= version for version in self._last_used.values()), "the oldest are evicted first")

@@ -73,6 +73,10 @@ class WriteSet:
         self._undo.append({})
         return len(self._undo) - 1
 
+    def written_since(self, savepoint: int) -> list[bytes]:
+        """The keys written since the newest savepoint, which `savepoint` is, in the order of their first writes."""
+        return list(self._undo[savepoint])
+
     def rollback_to(self, savepoint: int) -> None:
         """Undo every write since the savepoint, which stays; those inside of it are gone."""
         for undo in reversed(self._undo[savepoint:]):

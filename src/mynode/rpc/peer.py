@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from mynode.actors.ports import NodeIdentity, PeerStream
+from mynode.actors.ports import NodeIdentity, PeerMessage, PeerStream
 from mynode.base.address import Address
 from mynode.base.ids import NodeId
-from mynode.raft.messages import Message
 from mynode.rpc.call import StreamCall, open_call
 from mynode.rpc.generated.mynode.v1 import PeerFrame, StreamResponse
 from mynode.rpc.methods import PEER_STREAM
-from mynode.rpc.raft_codec import encode_messages
+from mynode.rpc.peer_codec import encode_peer_messages
 from mynode.rpc.session_codec import MAX_REQUEST_BYTES, pack_batches
 
 
@@ -41,10 +40,10 @@ class _GrpcPeerStream:
         self._call = call
         self._hello = hello
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[PeerMessage]) -> None:
         """See `PeerStream.send`. Messages that together fit no frame go in several."""
         hello = self._hello
-        for batch in pack_batches(encode_messages(messages), MAX_REQUEST_BYTES):
+        for batch in pack_batches(encode_peer_messages(messages), MAX_REQUEST_BYTES):
             await self._call.send(
                 PeerFrame(sender=hello.sender, receiver=hello.receiver, cluster_id=hello.cluster_id, batch=batch)
             )

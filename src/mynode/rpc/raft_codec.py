@@ -1,4 +1,5 @@
-"""What a `PeerFrame.batch` holds: a msgpack array of Raft messages, each an array that begins with its tag.
+"""What a `PeerFrame.batch` holds: a msgpack array of messages, each an array that begins with its tag. Those of Raft
+are here, the others in `peer_codec`.
 
 | tag | message           | fields                                                              |
 |-----|-------------------|---------------------------------------------------------------------|
@@ -143,16 +144,22 @@ def _parts(proposals: Sequence[Proposal]) -> Iterator[tuple[Proposal, ...]]:
 
 def decode_messages(batch: bytes) -> tuple[Message, ...]:
     """The messages of one frame, in order; raises `ProtocolViolationError`."""
+    return tuple(map(decode_message, unpack_batch(batch)))
+
+
+def unpack_batch(batch: bytes) -> tuple[object, ...]:
+    """The items of one frame; raises `ProtocolViolationError`."""
     try:
         items = msgpack.unpackb(batch, use_list=False)
     except (ValueError, msgpack.UnpackException) as error:
         raise ProtocolViolationError(f"a peer frame is no msgpack: {error}") from error
     if type(items) is not tuple:
         raise ProtocolViolationError("a peer frame holds no array")
-    return tuple(map(_decode, items))
+    return items
 
 
-def _decode(item: object) -> Message:
+def decode_message(item: object) -> Message:
+    """One item of a frame; raises `ProtocolViolationError`."""
     if type(item) is not tuple or not item or type(item[0]) is not int:
         raise ProtocolViolationError("a peer frame holds an item that is no message")
     tag, *fields = item

@@ -20,8 +20,8 @@ from mynode.rpc.errors import handler
 from mynode.rpc.execute import execute
 from mynode.rpc.generated.mynode import v1
 from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS, TRANSFER_LEADERSHIP
+from mynode.rpc.peer_codec import decode_peer_messages
 from mynode.rpc.protobuf import MessageCodec, ProtoMessage
-from mynode.rpc.raft_codec import decode_messages
 from mynode.rpc.session import SessionCall
 from mynode.rpc.status import status_to_message
 
@@ -134,7 +134,7 @@ class RaftService:
     def _receive(self, data: bytes) -> None:
         frame = self._codec.decode(data, v1.PeerFrame)
         self._check(frame)
-        self._peers.receive(frame.sender, decode_messages(frame.batch))
+        self._peers.receive(frame.sender, decode_peer_messages(frame.batch))
 
     def _check(self, frame: v1.PeerFrame) -> None:
         """Refuse what is not meant for this node: one that was moved or renamed must not take part in an election."""

@@ -1,4 +1,4 @@
-"""What a `Session` asks of its actor while it works on a statement, and the answers it is sent."""
+"""What a `Session`, or the `Lane`, asks of its actor while it works, and the answers it is sent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mynode.base.ids import Version
-from mynode.machine.commands import TransactionCommand
+from mynode.machine.commands import Command
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
-from mynode.session.api import StatementReply
+from mynode.session.api import StatementReply, StatementRequest
+from mynode.session.lane_api import LaneAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,14 @@ class OpenFreshView:
 class Propose:
     """Put the command in the raft log. Answer: its `Outcome`, once applied here."""
 
-    command: TransactionCommand
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class RunInLane:
+    """Run the statement in the hot lane of the leader's node. Answer: a `LaneAnswer`, within a bounded time."""
+
+    request: StatementRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +65,5 @@ class Emit:
     reply: StatementReply
 
 
-SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | Limit | Pause | Backoff | Emit
-Answer: TypeAlias = ReadView | Outcome | None
+SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | RunInLane | Limit | Pause | Backoff | Emit
+Answer: TypeAlias = ReadView | Outcome | LaneAnswer | None

@@ -5,13 +5,15 @@ How a statement by itself runs, and why it is strictly serializable:
 - A read opens a fresh view (read index) and answers from it. It proposes nothing and cannot conflict.
 - A write starts from the newest local view without a round trip. Its read set and write set are proposed as one
   entry, and applying the entry validates that nothing read has changed since: that proves the view was current. After
-  a conflict the statement runs again on a newer view; the client does not see it.
+  a conflict the statement runs again on a newer view; the client does not see it. First the hot lane of the leader's
+  node runs it (`session.lane`), then, if that has no outcome for it, this session does.
 - A write that proposes nothing (no row found, an error) rests on a view that nothing has proved. So a fresh view is
   opened, and only if what was read is unchanged there does the answer stand; otherwise it runs again.
 - A statement's session and sequence number travel in its entry. A retry finds the first outcome in the replicated
   outcome table: here before it runs, or when its own entry is applied.
 - A retry always proposes, if need be an entry that writes nothing and holds its answer, errors included: an earlier
-  attempt that a paused node still holds then meets that answer, and cannot be applied after it was given.
+  attempt that a paused node still holds then meets that answer, and cannot be applied after it was given. The same
+  goes for what this session runs after the lane did not say what became of the statement.
 
 How an explicit transaction runs:
 
@@ -30,7 +32,7 @@ How an explicit transaction runs:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 from typing import Final, assert_never
@@ -62,9 +64,11 @@ from mynode.session.api import (
     TransactionStatus,
 )
 from mynode.session.effects import Backoff, Emit, Limit, OpenFreshView, OpenView, Pause
+from mynode.session.lane import may_enter
+from mynode.session.lane_api import LaneRefusal, LaneSettled
 from mynode.session.settings import Settings, shown
 from mynode.session.state import EMPTY_STATE, decode_state
-from mynode.session.steps import Steps, WriteResult, decode_result, open_view, propose
+from mynode.session.steps import Steps, WriteResult, decode_result, encode_result, open_view, propose, run_in_lane
 from mynode.session.transaction_block import TransactionBlock
 from mynode.sql import ast
 from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
@@ -74,6 +78,21 @@ _COMMIT: Final = WriteResult(Completion("COMMIT", -1))
 _RUN_AGAIN: Final = "Run the whole transaction again: it may succeed then."
 
 
+@dataclass(slots=True)
+class _Write:
+    """A statement by itself, until it has an outcome.
+
+    Attributes:
+        floor: a version that existed before the first attempt at it.
+        is_retry: there may be an attempt whose outcome is not known.
+    """
+
+    request: StatementRequest
+    parsed: ParsedStatement
+    floor: Version
+    is_retry: bool
+
+
 class Session:
     """A client's SQL session. Sync, and free of I/O, clock and global random.
 
@@ -81,6 +100,9 @@ class Session:
         engine: the node's SQL engine, with its caches.
         now: the wall clock, for `now()`; read once a statement, before anything is proposed.
         random: for `random()` and generated keys, likewise.
+
+    `_contended` is the last statement by itself, if others wanted its rows too: it goes to the lane at once the next
+    time. `_unfit` is the last one that is not for the lane.
 
     Invariants: one statement at a time; each statement emits exactly one final reply; in a transaction block that has
     failed no statement runs until a rollback.
@@ -96,6 +118,8 @@ class Session:
         self._block: TransactionBlock | None = None
         self._state = EMPTY_STATE
         self._told_state = EMPTY_STATE
+        self._contended: str | None = None
+        self._unfit: str | None = None
 
     @property
     def transaction_status(self) -> TransactionStatus:
@@ -151,40 +175,70 @@ class Session:
         if not floor and not request.is_retry:
             # A client's very first statement: it knows no version yet, and no attempt at it can be in this view.
             floor = view.version
+        write = _Write(request, parsed, floor, is_retry=request.is_retry)
+        outcome = yield from self._settle(write, view)
+        if _is_forgotten(outcome) and not write.is_retry:
+            newest = yield from open_view(OpenView(request.floor))
+            forgotten = SessionForgottenError("the session was idle for so long that the cluster has forgotten it")
+            yield self._error(request, forgotten, retryable=True, version=newest.version)
+            return
+        yield self._final(request, outcome)
+
+    def _settle(self, write: _Write, view: ReadView) -> Steps[Committed | Refused]:
+        """Run the statement until it has an outcome: once by itself, in the lane, by itself as often as needed."""
+        text = write.parsed.text
+        if text != self._contended:
+            outcome = yield from self._attempt(write, view)
+            if not isinstance(outcome, Conflicted):
+                return outcome
+        request = replace(write.request, sql=text, floor=write.floor)
+        if text != self._unfit and may_enter(request):
+            answer = yield from run_in_lane(request)
+            self._contended = text if isinstance(answer, LaneSettled) and answer.is_contended else None
+            if isinstance(answer, LaneSettled):
+                return answer.outcome
+            if answer is LaneRefusal.MAYBE_EXECUTED:
+                write.is_retry = True
+                try:
+                    return (yield from self._repeat(write))
+                except MyNodeError as error:
+                    raise OutcomeUnknownError(
+                        f"the statement was not confirmed and may still be applied: {error.message}", hint=error.hint
+                    ) from error
+            if answer is LaneRefusal.UNFIT:
+                self._unfit = text
+        return (yield from self._repeat(write))
+
+    def _repeat(self, write: _Write) -> Steps[Committed | Refused]:
         attempt = 1
         while True:
-            stored = stored_outcome(view, self._id, request.sequence, floor=floor if request.is_retry else None)
+            attempt += 1
+            yield Backoff(attempt)
+            view = yield from open_view(OpenView(write.request.floor))
+            outcome = yield from self._attempt(write, view)
+            if not isinstance(outcome, Conflicted):
+                return outcome
+
+    def _attempt(self, write: _Write, view: ReadView) -> Steps[Outcome]:
+        """Run the statement on `view`; on a newer one, if its answer proposes nothing and the view turns out stale."""
+        request = write.request
+        while True:
+            stored = stored_outcome(view, self._id, request.sequence, floor=write.floor if write.is_retry else None)
             if stored is not None:
-                yield self._final(request, stored)
-                return
+                return stored
             transaction = Transaction(view)
             answer: WriteResult | SqlError
             try:
-                answer = yield from self._run(request, parsed, transaction, self._now())
+                answer = yield from self._run(request, write.parsed, transaction, self._now())
             except SqlError as error:
                 answer = error
-            if not request.is_retry and (isinstance(answer, SqlError) or not transaction.writes):
-                fresh = yield from open_view(OpenFreshView())
-                if self._still_holds(request, transaction, fresh):
-                    if isinstance(answer, SqlError):
-                        raise answer
-                    yield self._done(request, answer, fresh.version)
-                    return
-                view = fresh
-                continue
-            outcome = yield from propose(self._id, request.sequence, floor, transaction, answer)
-            if isinstance(outcome, Conflicted):
-                attempt += 1
-                yield Backoff(attempt)
-                view = yield from open_view(OpenView(request.floor))
-                continue
-            if _is_forgotten(outcome) and not request.is_retry:
-                newest = yield from open_view(OpenView(request.floor))
-                forgotten = SessionForgottenError("the session was idle for so long that the cluster has forgotten it")
-                yield self._error(request, forgotten, retryable=True, version=newest.version)
-                return
-            yield self._final(request, outcome)
-            return
+            if write.is_retry or not (isinstance(answer, SqlError) or not transaction.writes):
+                return (yield from propose(self._id, request.sequence, write.floor, transaction, answer))
+            view = yield from open_view(OpenFreshView())
+            if self._still_holds(request, transaction, view):
+                if isinstance(answer, SqlError):
+                    raise answer
+                return Committed(view.version, encode_result(answer), replayed=False)
 
     def _still_holds(self, request: StatementRequest, transaction: Transaction, fresh: ReadView) -> bool:
         """Whether what the transaction read, and the absence of its outcome, are the same in the fresh view.

@@ -12,13 +12,14 @@ import msgpack
 from mynode.base.errors import MyNodeError, ProgramLimitExceededError, SqlError, error_from_wire
 from mynode.base.ids import SessionId, Version
 from mynode.base.limits import MAX_STORED_RESULT_BYTES
-from mynode.machine.commands import TransactionCommand
+from mynode.machine.commands import Command, TransactionCommand
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.records import decode_record, encode_record
-from mynode.session.api import ColumnInfo, Completion, Row
-from mynode.session.effects import Answer, OpenFreshView, OpenView, Propose, SessionEffect
+from mynode.session.api import ColumnInfo, Completion, Row, StatementRequest
+from mynode.session.effects import Answer, OpenFreshView, OpenView, Propose, RunInLane, SessionEffect
+from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[SessionEffect, Answer, T]
@@ -55,20 +56,33 @@ def propose(
 
     An answer that is an error writes nothing but itself into the outcome table.
     """
-    outcome = yield Propose(
-        TransactionCommand(
-            session=session,
-            sequence=sequence,
-            floor=floor,
-            view=transaction.view.version,
-            reads=transaction.reads,
-            writes=() if isinstance(answer, SqlError) else transaction.writes.in_order(),
-            result=encode_result(answer),
+    return (
+        yield from propose_command(
+            TransactionCommand(
+                session=session,
+                sequence=sequence,
+                floor=floor,
+                view=transaction.view.version,
+                reads=transaction.reads,
+                writes=() if isinstance(answer, SqlError) else transaction.writes.in_order(),
+                result=encode_result(answer),
+            )
         )
     )
+
+
+def propose_command(command: Command) -> Steps[Outcome]:
+    outcome = yield Propose(command)
     if not isinstance(outcome, Committed | Conflicted | Refused):
         raise AssertionError(f"a proposal was answered with {outcome}")
     return outcome
+
+
+def run_in_lane(request: StatementRequest) -> Steps[LaneAnswer]:
+    answer = yield RunInLane(request)
+    if not isinstance(answer, LaneSettled | LaneRefusal):
+        raise AssertionError(f"a statement for the lane was answered with {answer}")
+    return answer
 
 
 def encode_result(answer: WriteResult | SqlError) -> bytes:

@@ -145,6 +145,11 @@ class SqlEngine:
         text = f"{prepare}\0{call.text}"
         return ParsedStatement(text, tree.statement, is_read_only, None, ParsedCall(call.ast, tree, prepared))
 
+    def parse_again(self, text: str) -> ParsedStatement:
+        """The statement of which this is the `ParsedStatement.text`, on whichever node it came by it."""
+        first, is_call, call = text.partition("\0")
+        return self.called(self.parse(call), first) if is_call else self.parse(text)
+
     def check_prepared(self, parsed: ParsedStatement, source: ReadView | Transaction) -> None:
         """Raises the `SqlError` of a PREPARE whose statement could not run now."""
         if not isinstance(parsed.ast, ast.Prepare):

@@ -17,14 +17,13 @@ from trio_util import wait_any
 
 from mynode.actors.connection import FrontConnection
 from mynode.actors.log_store import inline
-from mynode.actors.ports import NodeIdentity, NodeStatus
+from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
 from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, MyNodeError
 from mynode.base.ids import NodeId
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
-from mynode.raft.messages import Message
 from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
 
 LATENCY_S = 0.001
@@ -52,7 +51,7 @@ class _MemoryStream:
     sender: NodeId
     receiver: NodeId
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[PeerMessage]) -> None:
         await trio.sleep(LATENCY_S)
         node = self.network.nodes.get(self.receiver)
         if node is None:

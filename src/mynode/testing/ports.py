@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
-from mynode.actors.ports import NodeStatus, PeerStatus
+from mynode.actors.ports import NodeStatus, PeerMessage, PeerStatus
 from mynode.base.address import Address
 from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError, error_from_wire
 from mynode.base.ids import NodeId
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES, ROWS_PER_BATCH
 from mynode.raft.effects import Role
-from mynode.raft.messages import Message
 from mynode.session.api import (
     CancelRequest,
     CloseRequest,
@@ -154,7 +153,7 @@ class ScriptedNode:
 
     def __init__(self) -> None:
         self.connections: list[ScriptedConnection] = []
-        self.received: list[tuple[NodeId, tuple[Message, ...]]] = []
+        self.received: list[tuple[NodeId, tuple[PeerMessage, ...]]] = []
         self.refusal: MyNodeError | None = None
         self.on_receive: Callable[[], None] = lambda: None
 
@@ -175,6 +174,6 @@ class ScriptedNode:
             return 2
         raise OperationRefusedError(f"node {to} cannot lead")
 
-    def receive(self, sender: NodeId, messages: tuple[Message, ...]) -> None:
+    def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         self.received.append((sender, messages))
         self.on_receive()

@@ -6,6 +6,7 @@ proposals whose outcome is lost and which are applied later or never.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -14,13 +15,26 @@ from typing import Final, assert_never
 from mynode.base.errors import InvariantViolation, MyNodeError, OutcomeUnknownError
 from mynode.base.ids import SessionId
 from mynode.base.invariant import invariant
-from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.commands import Command, encode_command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
 from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest, TransactionStatus, Value
-from mynode.session.effects import Answer, Backoff, Emit, Limit, OpenFreshView, OpenView, Pause, Propose, SessionEffect
+from mynode.session.effects import (
+    Answer,
+    Backoff,
+    Emit,
+    Limit,
+    OpenFreshView,
+    OpenView,
+    Pause,
+    Propose,
+    RunInLane,
+    SessionEffect,
+)
+from mynode.session.lane import Lane
+from mynode.session.lane_api import LaneAnswer, LaneRefusal
 from mynode.session.session import Session
 from mynode.session.steps import Steps
 from mynode.sql.engine import SqlEngine
@@ -38,24 +52,27 @@ class SessionDatabase:
     Attributes:
         loses_outcomes: a proposal's session is told that its outcome is unknown, and the command waits in `held`.
         proposals: how many were made.
+        lane_refuses: what sessions hear from the lane instead of an outcome.
     """
 
     def __init__(self, *, random: Random | None = None, machine: Machine | None = None) -> None:
         self.engine = SqlEngine()
         self.machine = machine or Machine(MemoryEngine())
         self.loses_outcomes = False
-        self.held: list[TransactionCommand] = []
+        self.held: list[Command] = []
         self.proposals = 0
         self._random = random
         self._views = [self.machine.view()]
         self._sessions = 0
+        self.lane = Lane(engine=self.engine, now=lambda: NOW, random=Random(0))
+        self.lane_refuses: LaneRefusal | None = None
 
     def session(self, *, session_id: SessionId | None = None) -> LocalSession:
         """A new session; with the id of another one, it is the same client on another node."""
         self._sessions += 1
-        return LocalSession(self, session_id or self._sessions.to_bytes(16, "big"))
+        return LocalSession(self, session_id or self._sessions.to_bytes(16, "big"), Random(self._sessions))
 
-    def apply(self, command: TransactionCommand) -> Outcome:
+    def apply(self, command: Command) -> Outcome:
         entry = Entry(1, self.machine.applied + 1, EntryKind.COMMAND, b"p" * 12, encode_command(command))
         (outcome,) = self.machine.apply([entry])
         self._views.append(self.machine.view())
@@ -75,10 +92,29 @@ class SessionDatabase:
                     self.held.append(command)
                     raise OutcomeUnknownError("the answer is lost")
                 return self.apply(command)
+            case RunInLane(request):
+                return self.lane_refuses or self.run_lane([request])[0]
             case Limit() | Pause() | Backoff() | Emit():
                 return None
             case _:
                 assert_never(effect)
+
+    def run_lane(self, requests: Sequence[StatementRequest]) -> list[LaneAnswer]:
+        """Run a batch, and whatever it takes, to its end."""
+        steps = self.lane.run(requests)
+        answer: Answer = None
+        error: MyNodeError | None = None
+        while True:
+            try:
+                effect = steps.send(answer) if error is None else steps.throw(error)
+            except StopIteration as stop:
+                answers: list[LaneAnswer] = stop.value
+                return answers
+            answer, error = None, None
+            try:
+                answer = self.perform(effect)
+            except MyNodeError as failure:
+                error = failure
 
     def _view(self, at_least: int) -> ReadView:
         if self._random is None:
@@ -102,11 +138,11 @@ class StatementAnswer:
 class LocalSession:
     """One client's session; it numbers its statements."""
 
-    def __init__(self, database: SessionDatabase, session_id: SessionId) -> None:
+    def __init__(self, database: SessionDatabase, session_id: SessionId, random: Random) -> None:
         self.id = session_id
         self.sequence = 0
         self._database = database
-        self.session = Session(session_id, engine=database.engine, now=lambda: NOW, random=Random(1))
+        self.session = Session(session_id, engine=database.engine, now=lambda: NOW, random=random)
 
     def request(self, sql: str, *parameters: Value, is_retry: bool = False) -> StatementRequest:
         """The next statement; `is_retry`: the last one again."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
 from mynode.base.limits import MAX_TRANSACTION_BYTES
-from mynode.machine.commands import TransactionCommand, decode_command, encode_command
+from mynode.machine.commands import BatchCommand, Request, TransactionCommand, decode_command, encode_command
 from mynode.mvcc.readset import ReadSet
 
 COMMAND = TransactionCommand(
@@ -65,6 +65,45 @@ def test_the_encoding_is_the_documented_array() -> None:
 )
 def test_a_field_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:
     fields: list[object] = list(FIELDS)
+    fields[place] = wrong
+    with pytest.raises(ProtocolViolationError):
+        decode_command(msgpack.packb(fields))
+
+
+BATCH = BatchCommand(
+    view=9,
+    reads=COMMAND.reads,
+    writes=COMMAND.writes,
+    requests=(Request(b"s" * 16, 3, 7, b"ok"), Request(b"t" * 16, 1, 0, b"")),
+)
+BATCH_FIELDS = [2, *FIELDS[4:8], [[b"s" * 16, 3, 7, b"ok"], [b"t" * 16, 1, 0, b""]]]
+
+
+def test_the_encoding_of_a_batch_is_the_documented_array() -> None:
+    assert msgpack.unpackb(encode_command(BATCH)) == BATCH_FIELDS
+    assert decode_command(encode_command(BATCH)) == BATCH
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, 1),
+        (1, -1),
+        (2, ["text"]),
+        (3, [b"odd"]),
+        (4, [b"\xf0\x01", b""]),
+        (5, []),
+        (5, [[b"short", 3, 7, b""]]),
+        (5, [[b"s" * 16, 0, 7, b""]]),
+        (5, [[b"s" * 16, 1, -1, b""]]),
+        (5, [[b"s" * 16, 1, 7, None]]),
+        (5, [[b"s" * 16, 1, 7]]),
+        (5, [[b"s" * 16, 1, 7, b""], [b"s" * 16, 2, 7, b""]]),
+        (5, [[b"s" * 16, 1, 7, b""], [b"r" * 16, 1, 7, b""]]),
+    ],
+)
+def test_a_batch_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:
+    fields: list[object] = list(BATCH_FIELDS)
     fields[place] = wrong
     with pytest.raises(ProtocolViolationError):
         decode_command(msgpack.packb(fields))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mynode.base.errors import InvariantViolation, OutcomeUnknownError
-from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.commands import BatchCommand, Command, Request, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
-from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
+from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, outcome_key, stored_outcome
 from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.writeset import Write
 from mynode.raft.messages import Entry, EntryKind
@@ -41,10 +41,10 @@ class Driver:
         self.engine = MemoryEngine()
         self.machine = Machine(self.engine, max_outcomes=max_outcomes, retention_entries=retention_entries)
 
-    def apply(self, *commands: TransactionCommand | bytes | None) -> list[Outcome | None]:
+    def apply(self, *commands: Command | bytes | None) -> list[Outcome | None]:
         entries = []
         for index, item in enumerate(commands, self.machine.applied + 1):
-            payload = encode_command(item) if isinstance(item, TransactionCommand) else item or b""
+            payload = item or b"" if item is None or isinstance(item, bytes) else encode_command(item)
             entries.append(Entry(1, index, EntryKind.NOOP if item is None else EntryKind.COMMAND, b"", payload))
         outcomes = self.machine.apply(entries)
         self.machine.check_invariants()
@@ -209,3 +209,72 @@ def test_the_status_counts() -> None:
     status = driver.machine.status()
     assert (status.applied, status.watermark, status.records) == (3, 1, 4)
     assert (status.tombstones, status.outcomes, status.horizon) == (1, 2, 0)
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def batch(
+    *writes: Write, of: list[int], view: int = 0, sequence: int = 1, reads: ReadSet | None = None
+) -> BatchCommand:
+    requests = tuple(Request(session(number), sequence, view, b"result of %d" % number) for number in of)
+    return BatchCommand(view, reads or ReadSet(), writes, requests)
+
+
+def test_a_batch_has_one_version_and_an_outcome_for_each_request() -> None:
+    driver = Driver()
+    assert driver.apply(None, batch((A, b"1"), (B, b"2"), of=[1, 2])) == [None, Committed(2, b"", replayed=False)]
+    assert (driver.get(A), driver.get(B)) == (b"1", b"2")
+    for number in (1, 2):
+        stored = stored_outcome(driver.machine.view(), session(number), 1)
+        assert stored == Committed(2, b"result of %d" % number, replayed=True)
+
+
+def test_a_batch_that_read_what_changed_leaves_no_trace() -> None:
+    driver = Driver()
+    driver.apply(command((A, b"1")))
+    assert driver.apply(batch((B, b"2"), of=[2, 3], reads=ReadSet({A: None}))) == [Conflicted(A)]
+    assert driver.get(B) is None
+    assert stored_outcome(driver.machine.view(), session(2), 1) is None
+
+
+@pytest.mark.parametrize("sequence", [1, 2], ids=["the same statement", "a later one"])
+def test_a_batch_with_one_request_that_is_not_new_writes_nothing(sequence: int) -> None:
+    driver = Driver()
+    driver.apply(command((A, b"1"), of=2, sequence=sequence))
+    stale = batch((B, b"2"), of=[1, 2, 3])
+    assert driver.apply(stale) == [Conflicted(outcome_key(session(2)))]
+    assert driver.get(B) is None
+    assert stored_outcome(driver.machine.view(), session(1), 1) is None
+
+
+def test_the_entry_of_a_batch_counts_once() -> None:
+    driver = Driver()
+    twice = batch((A, b"1"), of=[1, 2])
+    assert driver.apply(twice, command((A, b"2"), of=3), twice)[2] == Conflicted(outcome_key(session(1)))
+    assert driver.get(A) == b"2"
+
+
+def test_a_statement_that_was_in_a_batch_is_answered_from_there() -> None:
+    driver = Driver()
+    driver.apply(batch((A, b"1"), of=[1, 2]))
+    assert driver.apply(command((A, b"2"), of=2)) == [Committed(1, b"result of 2", replayed=True)]
+    assert driver.get(A) == b"1"
+
+
+def test_a_batch_that_may_hold_a_forgotten_request_writes_nothing() -> None:
+    driver = Driver(max_outcomes=1)
+    driver.apply(batch((A, b"1"), of=[1, 2, 3]))
+    assert driver.machine.status().horizon == 1
+    again = batch((A, b"2"), of=[1, 3])
+    assert driver.apply(again) == [Conflicted(outcome_key(session(1)))]
+    assert driver.apply(replace(again, requests=(replace(again.requests[0], floor=1),), view=2)) == [
+        Committed(3, b"", replayed=False)
+    ]
+
+
+def test_of_one_batch_the_lowest_sessions_are_forgotten_first() -> None:
+    driver = Driver(max_outcomes=2)
+    driver.apply(batch(of=[1, 2, 3]), batch(of=[4], view=1))
+    kept = [number for number in range(1, 5) if stored_outcome(driver.machine.view(), session(number), 1) is not None]
+    assert kept == [3, 4]
