@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -35,8 +36,10 @@ def both(generator: SqlGenerator) -> Iterator[tuple[SqlDatabase, sqlite3.Connect
 
 
 def plain(rows: list[Row]) -> list[tuple[object, ...]]:
-    """Rows with booleans as SQLite has them and floats rounded a little."""
-    return [tuple(round(value, 9) if isinstance(value, float) else value for value in row) for row in rows]
+    """Rows with booleans as SQLite has them, NUMERICs as the floats that it has, and floats rounded a little."""
+    return [
+        tuple(round(float(value), 9) if isinstance(value, float | Decimal) else value for value in row) for row in rows
+    ]
 
 
 @settings(max_examples=200, deadline=None)

@@ -304,6 +304,36 @@ class IndeterminateDatatypeError(SqlError):
     sqlstate = "42P18"
 
 
+class InvalidDatetimeError(SqlError):
+    """A text is no date or time."""
+
+    sqlstate = "22007"
+
+
+class DatetimeOverflowError(SqlError):
+    """A date or time that does not exist, or that no value can hold."""
+
+    sqlstate = "22008"
+
+
+class InvalidTimeZoneOffsetError(SqlError):
+    """A time zone is further from UTC than any."""
+
+    sqlstate = "22009"
+
+
+class StringTooLongError(SqlError):
+    """A text does not fit a column of VARCHAR(n) or CHAR(n)."""
+
+    sqlstate = "22001"
+
+
+class InvalidArgumentForLogarithmError(SqlError):
+    """The logarithm of zero or of a negative number."""
+
+    sqlstate = "2201E"
+
+
 class InvalidTextRepresentationError(SqlError):
     sqlstate = "22P02"
 

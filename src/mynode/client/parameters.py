@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
 
 from mynode.base.errors import (
     CharacterNotInRepertoireError,
@@ -12,14 +15,17 @@ from mynode.base.errors import (
 )
 from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
 from mynode.session.api import Row, Value
+from mynode.values.datetimes import in_utc
+from mynode.values.numeric import as_numeric
 
 _BYTES_PER_NUMBER = 9
+_BYTES_PER_UUID = 18
 
 
 def checked(sql: str, parameters: Sequence[object]) -> tuple[Row, int]:
     """The parameters as SQL values, and about how many bytes the request takes.
 
-    Raises `DatatypeMismatchError`, `NumericOutOfRangeError`, `CharacterNotInRepertoireError`,
+    Raises `DatatypeMismatchError`, `NumericOutOfRangeError`, `DatetimeOverflowError`, `CharacterNotInRepertoireError`,
     `ProgramLimitExceededError`.
     """
     size = _text_bytes(sql, "the statement")
@@ -53,10 +59,17 @@ def _checked_value(parameter: object, number: int) -> tuple[Value, int]:
             return parameter, len(parameter)
         case bytearray() | memoryview():
             return bytes(parameter), len(parameter)
+        case Decimal():
+            numeric = as_numeric(parameter)
+            return numeric, len(numeric.as_tuple().digits) + _BYTES_PER_NUMBER
+        case datetime() if parameter.tzinfo is not None:
+            return in_utc(parameter), _BYTES_PER_NUMBER
+        case date() | UUID():
+            return parameter, _BYTES_PER_UUID
         case _:
             raise DatatypeMismatchError(
                 f"parameter {number} is a {type(parameter).__name__}",
-                hint="A parameter is None, a bool, an int, a float, a str or bytes.",
+                hint="A parameter is None, a bool, int, float, Decimal, str, bytes, date, datetime or UUID.",
             )
 
 

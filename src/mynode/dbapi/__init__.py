@@ -19,7 +19,18 @@ from mynode.dbapi.errors import (
     ProgrammingError,
     Warning,  # noqa: A004
 )
-from mynode.dbapi.types import BINARY, DATETIME, NUMBER, ROWID, STRING, Binary
+from mynode.dbapi.types import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
+    Binary,
+    Date,
+    DateFromTicks,
+    Timestamp,
+    TimestampFromTicks,
+)
 
 apilevel: Final = "2.0"
 threadsafety: Final = 2
@@ -36,6 +47,8 @@ __all__ = [
     "Cursor",
     "DataError",
     "DatabaseError",
+    "Date",
+    "DateFromTicks",
     "Error",
     "IntegrityError",
     "InterfaceError",
@@ -43,6 +56,8 @@ __all__ = [
     "NotSupportedError",
     "OperationalError",
     "ProgrammingError",
+    "Timestamp",
+    "TimestampFromTicks",
     "Warning",
     "apilevel",
     "connect",

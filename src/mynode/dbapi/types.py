@@ -1,11 +1,14 @@
 """PEP 249's type objects, which equal the type codes in `Cursor.description`, and its constructors.
 
-A type code is the SQL type's name. There are no date and time types yet, so PEP 249's constructors for them are absent,
-as it allows, and `DATETIME` and `ROWID` equal no type code.
+A type code is the SQL type's name. Values come as Python's `bool`, `int`, `Decimal`, `float`, `str`, `bytes`, `date`,
+`datetime` (in UTC for a TIMESTAMP WITH TIME ZONE, else without a zone) and `uuid.UUID`, and parameters may be these.
+There is no type for a time of day, so `Time` and `TimeFromTicks` are absent, as PEP 249 allows; `ROWID` equals no type
+code.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Final
 
 
@@ -27,9 +30,25 @@ class TypeObject:
 
 
 STRING: Final = TypeObject("STRING", "TEXT")
-BINARY: Final = TypeObject("BINARY", "BLOB", "BYTEA")
-NUMBER: Final = TypeObject("NUMBER", "BOOLEAN", "INTEGER", "FLOAT")
-DATETIME: Final = TypeObject("DATETIME")
+BINARY: Final = TypeObject("BINARY", "BYTEA")
+NUMBER: Final = TypeObject("NUMBER", "BOOLEAN", "INTEGER", "NUMERIC", "FLOAT")
+DATETIME: Final = TypeObject("DATETIME", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 ROWID: Final = TypeObject("ROWID")
 
 Binary = bytes
+Date = date
+Timestamp = datetime
+
+
+def _date_from_ticks(ticks: float) -> date:
+    """The day, in UTC, of a count of seconds since 1970."""
+    return datetime.fromtimestamp(ticks, UTC).date()
+
+
+def _timestamp_from_ticks(ticks: float) -> datetime:
+    """The time, in UTC, of a count of seconds since 1970."""
+    return datetime.fromtimestamp(ticks, UTC)
+
+
+DateFromTicks = _date_from_ticks
+TimestampFromTicks = _timestamp_from_ticks

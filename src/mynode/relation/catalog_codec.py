@@ -32,7 +32,7 @@ from mynode.relation.schema import (
     ReferentialAction,
     Table,
 )
-from mynode.values.types import TYPES_BY_NAME
+from mynode.values.types import UNKNOWN, SqlType, type_from_text
 
 _FORMAT: Final = 2
 
@@ -102,13 +102,21 @@ def _decode_column(fields: _Fields) -> Column:
     identity, missing = fields.get("identity"), fields.get("missing")
     return Column(
         fields["name"],
-        TYPES_BY_NAME[fields["type"]],
+        _decode_type(fields["type"]),
         fields.get("not_null", False),
         fields["slot"],
         fields.get("default"),
         identity and Identity(identity),
         None if missing is None else decode_record(missing)[0],
     )
+
+
+def _decode_type(text: str) -> SqlType:
+    found = type_from_text(text)
+    if found is None:
+        invariant(False, f"catalog records hold no type {text}")
+        return UNKNOWN
+    return found
 
 
 def _encode_foreign_key(foreign_key: ForeignKey) -> _Fields:

@@ -1,4 +1,4 @@
-"""A row's record: a msgpack array of values by slot.
+"""A row's record: a msgpack array of values (`values.packing`) by slot.
 
 A column keeps its slot as long as it lives, and no other column of the table gets it. So a record stays as it is when
 columns are added (it is too short for them: they have the value `Column.missing` there) or dropped (what is in their
@@ -20,18 +20,19 @@ import msgpack
 from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.limits import MAX_ROW_BYTES
 from mynode.relation.schema import Table
+from mynode.values.packing import pack_value, unpack_value
 from mynode.values.types import Row, Value
 
 RecordDecoder: TypeAlias = Callable[[bytes], Row]
 RecordEncoder: TypeAlias = Callable[[Row], bytes]
 
-decode_record: Final[RecordDecoder] = partial(msgpack.unpackb, use_list=False)
+decode_record: Final[RecordDecoder] = partial(msgpack.unpackb, use_list=False, ext_hook=unpack_value)
 """The values of a record by slot."""
 
 
 def encode_record(values: Row) -> bytes:
     """Raises `ProgramLimitExceededError` beyond `limits.MAX_ROW_BYTES`."""
-    record: bytes = msgpack.packb(values)
+    record: bytes = msgpack.packb(values, default=pack_value)
     if len(record) > MAX_ROW_BYTES:
         raise ProgramLimitExceededError(f"a row of {len(record)} bytes is over the limit of {MAX_ROW_BYTES}")
     return record

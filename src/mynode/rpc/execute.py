@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
 from typing import Final, assert_never
+from uuid import UUID
 
 from grpclib.server import Stream
 
@@ -23,6 +26,7 @@ from mynode.rpc.generated.mynode.v1 import Value as ProtoValue
 from mynode.rpc.protobuf import FIXED64, VARINT, Encoded, ProtoMessage, delimited, field_tag, varint
 from mynode.rpc.session_codec import SESSION_ID_BYTES
 from mynode.session.api import Row, StatementRequest, TransactionStatus, Value
+from mynode.values.text import format_text
 
 DEADLINE_MARGIN_MS: Final = 50
 """A statement ends this long before its call's deadline, so that its own error still reaches the client."""
@@ -142,5 +146,7 @@ def _encode_value(value: Value) -> bytes:
             return delimited(_TEXT_FIELD, value.encode())
         case bytes():
             return delimited(_BLOB_FIELD, value)
+        case Decimal() | date() | UUID():
+            return delimited(_TEXT_FIELD, format_text(value).encode())
         case _:
             assert_never(value)

@@ -13,7 +13,7 @@
 |-------------|---------------------------------------------------------------------------------------|
 | session_id  | bin, 16 bytes                                                                         |
 | parameters  | array of values                                                                       |
-| value       | nil, bool, int (64 bits, signed), float (64 bits), str or bin                         |
+| value       | nil, bool, int (64 bits, signed), float (64 bits), str, bin or ext (`values.packing`) |
 | columns     | array of [name, type_name]                                                            |
 | rows        | array of arrays of values                                                             |
 | completion  | [tag, rows_affected]                                                                  |
@@ -57,6 +57,7 @@ from mynode.session.api import (
     StatementRequest,
     TransactionStatus,
 )
+from mynode.values.packing import EXTENSION_TYPES, pack_value, unpack_value
 
 SESSION_ID_BYTES: Final = 16
 FRAME_OVERHEAD_BYTES: Final = 64
@@ -72,7 +73,7 @@ _CLOSE: Final = 3
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _UINT64_MAX: Final = 2**64 - 1
-_VALUE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes})
+_VALUE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes}) | EXTENSION_TYPES
 _TRANSACTION_STATUS: Final[dict[object, TransactionStatus]] = {status.value: status for status in TransactionStatus}
 
 
@@ -102,7 +103,7 @@ def encode_request(request: SessionRequest) -> bytes:
         case _:
             assert_never(request)
     try:
-        encoded: bytes = msgpack.packb(item)
+        encoded: bytes = msgpack.packb(item, default=pack_value)
     except UnicodeEncodeError as error:
         raise InvalidParameterValueError("text holds a character that UTF-8 cannot express") from error
     except OverflowError as error:
@@ -193,7 +194,7 @@ def encode_reply(reply: StatementReply) -> bytes:
         reply.version,
         reply.transaction,
     )
-    encoded: bytes = msgpack.packb(parts if reply.state is None else (*parts, reply.state))
+    encoded: bytes = msgpack.packb(parts if reply.state is None else (*parts, reply.state), default=pack_value)
     return encoded
 
 
@@ -294,7 +295,7 @@ def _array_header(count: int) -> bytes:
 
 def _unpack_items(batch: bytes) -> tuple[tuple[object, ...], ...]:
     try:
-        items = msgpack.unpackb(batch, use_list=False)
+        items = msgpack.unpackb(batch, use_list=False, ext_hook=unpack_value)
     except (ValueError, msgpack.UnpackException) as error:
         raise ProtocolViolationError(f"a session frame is no msgpack: {error}") from error
     if type(items) is not tuple or not all(type(item) is tuple for item in items):

@@ -6,6 +6,7 @@
 | NULL is | nothing between the commas | `null` | an empty cell |
 | an empty string is | `""` | `""` | an empty cell |
 | binary data is | `\\x` and hexadecimal digits | the same, as a string | the same |
+| times are | as SQL writes them | the same, as a string | the same |
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from mynode.client.result import Result
 from mynode.session.api import Value
-from mynode.shell.values import float_text, value_text
+from mynode.shell.values import value_text
 
 Format: TypeAlias = Literal["table", "csv", "json", "markdown"]
 
@@ -38,8 +40,12 @@ def _csv_field(text: str) -> str:
 def json_lines(result: Result) -> Iterator[str]:
     """One line for the whole result."""
     names = unique_names([column.name for column in result.columns])
-    objects = [dict(zip(names, map(_json_value, row), strict=True)) for row in result.rows]
-    yield json.dumps(objects, ensure_ascii=False, separators=(", ", ": "))
+    keys = [f"{json.dumps(name, ensure_ascii=False)}: " for name in names]
+    objects = (
+        "{" + ", ".join(key + _json_text(value) for key, value in zip(keys, row, strict=True)) + "}"
+        for row in result.rows
+    )
+    yield f"[{', '.join(objects)}]"
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -56,13 +62,19 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _json_value(value: Value) -> bool | int | float | str | None:
-    """JSON has neither binary data nor the floats that are no numbers: these become strings."""
-    if isinstance(value, bytes):
-        return value_text(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return float_text(value)
-    return value
+def _json_text(value: Value) -> str:
+    """JSON has numbers and texts only: binary data, times and numbers that are none (NaN) become strings.
+
+    A NUMERIC keeps all its digits.
+    """
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case float() if math.isfinite(value):
+            return json.dumps(value)
+        case Decimal() if value.is_finite():
+            return value_text(value)
+    return json.dumps(value_text(value), ensure_ascii=False)
 
 
 def markdown_lines(result: Result) -> Iterator[str]:

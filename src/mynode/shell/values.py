@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from mynode.session.api import Value
+from mynode.values.text import format_text
 
 
 def value_text(value: Value) -> str:
-    """The value as PostgreSQL writes it; NULL as an empty string."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return float_text(value)
-        case bytes():
-            return f"\\x{value.hex()}"
-        case _:
-            return str(value)
-
-
-def float_text(value: float) -> str:
-    """The shortest text that reads back as the same number."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return repr(value).removesuffix(".0")
+    """The value as SQL writes it, floats with all digits that tell them apart; NULL as an empty string."""
+    return "" if value is None else format_text(value)
 
 
 def visible(text: str) -> str:

@@ -12,6 +12,7 @@ from mynode.base.errors import (
     FeatureNotSupportedError,
     GroupingError,
     NumericOutOfRangeError,
+    SqlError,
     SqlSyntaxError,
     UndefinedFunctionError,
     UndefinedTypeError,
@@ -56,13 +57,15 @@ from mynode.values.casts import CastLevel
 from mynode.values.text import check_text
 from mynode.values.types import (
     BOOLEAN,
-    FLOAT,
+    BYTEA,
     INTEGER,
     MAX_INTEGER,
+    NUMERIC,
     TEXT,
-    TYPES_BY_NAME,
     UNKNOWN,
+    WITH_NAN,
     SqlType,
+    type_named,
 )
 
 PlanQuery: TypeAlias = "Callable[[ast.Query, Binder], plan.QueryNode]"
@@ -144,11 +147,11 @@ class Binder:
             case ast.IntegerLiteral():
                 return _integer(node.value, node.position)
             case ast.DecimalLiteral():
-                return self._coerced(Constant(node.text, UNKNOWN), FLOAT, CastLevel.IMPLICIT, node.position)
+                return self._coerced(Constant(node.text, UNKNOWN), NUMERIC, CastLevel.IMPLICIT, node.position)
             case ast.StringLiteral():
                 return Constant(check_text(node.value), UNKNOWN)
             case ast.BytesLiteral():
-                raise FeatureNotSupportedError("type bytea is not supported yet", position=node.position)
+                return Constant(node.value, BYTEA)
             case ast.ColumnReference():
                 return self._column(node)
             case ast.Parameter():
@@ -248,7 +251,8 @@ class Binder:
         bound = [self.bind(operand) for operand in operands]
         if symbol == "||":
             bound = [self._as_text(operand, bound, position) for operand in bound]
-        function = resolve_operator(symbol, [operand.type for operand in bound], position)
+        types = [operand.type for operand in bound]
+        function = resolve_operator(symbol, types, position, untyped_parameter=_has_untyped_parameter(bound))
         return self._applied(function, bound, [operand.position for operand in operands])
 
     def _as_text(self, operand: Expression, operands: Sequence[Expression], position: int) -> Expression:
@@ -293,7 +297,7 @@ class Binder:
             self._compared("=", operand, item, source.position) for item, source in zip(items, node.items, strict=True)
         ]
         common, right_sides = compared[0][0].type, tuple(right for _, right, _ in compared)
-        as_python = common is not FLOAT or all(
+        as_python = common not in WITH_NAN or all(
             isinstance(one, Constant) and one.value == one.value for one in right_sides
         )
         if as_python and all(left.type is common for left, _, _ in compared):
@@ -362,8 +366,8 @@ class Binder:
                 return self._nullif(node)
         bound = [self.bind(argument) for argument in node.arguments]
         types = [argument.type for argument in bound]
-        untyped_parameter = any(isinstance(one, ParameterValue) and one.type is UNKNOWN for one in bound)
-        function = resolve_function(node.name, types, node.position, prefer_float=not untyped_parameter)
+        untyped_parameter = _has_untyped_parameter(bound)
+        function = resolve_function(node.name, types, node.position, untyped_parameter=untyped_parameter)
         return self._applied(function, bound, [argument.position for argument in node.arguments])
 
     def _nullif(self, node: ast.FunctionCall) -> Expression:
@@ -553,14 +557,14 @@ class Binder:
 
 
 def resolve_type(name: ast.TypeName) -> SqlType:
-    """The type that is meant. Raises `UndefinedTypeError` or `FeatureNotSupportedError`."""
-    found = TYPES_BY_NAME.get(name.name.upper())
+    """The type that is meant. Raises `UndefinedTypeError`, `InvalidParameterValueError` or `SqlSyntaxError`."""
+    try:
+        found = type_named(name.name.upper(), name.arguments)
+    except SqlError as error:
+        error.position = name.position
+        raise
     if found is None:
         raise UndefinedTypeError(f'type "{name.name}" does not exist', position=name.position)
-    if name.arguments:
-        raise FeatureNotSupportedError(
-            f"type {name.name} with a length or precision is not supported yet", position=name.position
-        )
     return found
 
 
@@ -576,6 +580,10 @@ def _integer(value: int, position: int) -> Expression:
     if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
         raise NumericOutOfRangeError(f"{INTEGER} out of range", position=position)
     return Constant(value, INTEGER)
+
+
+def _has_untyped_parameter(expressions: Sequence[Expression]) -> bool:
+    return any(isinstance(one, ParameterValue) and one.type is UNKNOWN for one in expressions)
 
 
 def _negated(expression: Expression, negated: bool) -> Expression:

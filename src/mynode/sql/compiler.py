@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import count
 from operator import itemgetter
 from random import Random
@@ -43,7 +44,8 @@ from mynode.sql.expressions import (
 from mynode.sql.functions.arithmetic import integer_out_of_range
 from mynode.sql.functions.comparison import EQUALITY
 from mynode.sql.functions.function import Function
-from mynode.values.types import FLOAT, Row, Value
+from mynode.values.numeric import NAN
+from mynode.values.types import WITH_NAN, Row, Value
 
 
 class Context(Protocol):
@@ -63,6 +65,8 @@ ContextFunction: TypeAlias = Callable[[Context], Row]
 
 _DEEPEST: Final = 20
 """Expressions nested deeper in one Python expression become a function: Python's parser allows 200 parentheses."""
+_WITH_LITERALS: Final = frozenset((type(None), bool, int, float, str, bytes))
+"""The Python types whose values `repr` writes as a literal."""
 _LONGEST_CASE: Final = 16
 """Branches of a CASE in one Python expression, which nests once for each."""
 
@@ -101,8 +105,8 @@ def is_distinct(equal: Callable[..., Value], left: Value, right: Value) -> bool:
     return not equal(left, right)
 
 
-def float_order(value: float) -> tuple[float, float]:
-    """What floats that are not NULL are sorted by: NaN after all others."""
+def nan_last(value: float | Decimal) -> tuple[float, float | Decimal]:
+    """What numbers that are not NULL are sorted by: NaN after all others."""
     return (0, value) if value == value else (0.5, 0)
 
 
@@ -122,7 +126,7 @@ def reached(value: Value | Deferred) -> Value:
 
 def canonical(value: Value) -> Value:
     """The value; for NaN always the same one, because dicts and sets ask for identity first."""
-    return value if value == value else math.nan
+    return value if value == value else NAN if isinstance(value, Decimal) else math.nan
 
 
 class Compiler:
@@ -135,7 +139,7 @@ class Compiler:
             "integer_out_of_range": integer_out_of_range,
             "in_list": in_list,
             "is_distinct": is_distinct,
-            "float_order": float_order,
+            "nan_last": nan_last,
             "canonical": canonical,
             "reached": reached,
         }
@@ -178,9 +182,11 @@ class Compiler:
 
     def keys(self, values: Sequence[Expression]) -> RowsFunction:
         """The values of each row as something that Python's dicts and sets take for equal when SQL groups it."""
-        if not any(value.type is FLOAT for value in values):
+        if not any(value.type in WITH_NAN for value in values):
             return self.rows(None, values)
-        made = (f"canonical({self._value(one).text})" if one.type is FLOAT else self._value(one).text for one in values)
+        made = (
+            f"canonical({self._value(one).text})" if one.type in WITH_NAN else self._value(one).text for one in values
+        )
         return self._function(
             f"def f(rows, c):\n p = c.parameters\n return [({''.join(part + ', ' for part in made)}) for r in rows]"
         )
@@ -193,14 +199,14 @@ class Compiler:
 
     def sort_key(self, value: Expression, nulls_are: int) -> Callable[[Context], Callable[[Row], object]]:
         """Makes, for a context, the function from a row to what it is sorted by, where NULL is -1 least, 1 greatest."""
-        if isinstance(value, ColumnValue) and not value.column.nullable and value.type is not FLOAT:
+        if isinstance(value, ColumnValue) and not value.column.nullable and value.type not in WITH_NAN:
             place = self._places[value.column.id]
             return lambda _: itemgetter(place)
         code = self._value(value)
-        key = f"float_order({code.text})" if value.type is FLOAT else code.text
+        key = f"nan_last({code.text})" if value.type in WITH_NAN else code.text
         if code.nullable:
             name = self._temporary()
-            key = f"float_order({name})" if value.type is FLOAT else f"(0, {name})"
+            key = f"nan_last({name})" if value.type in WITH_NAN else f"(0, {name})"
             key = f"(({nulls_are},) if ({name} := {code.text}) is None else {key})"
         return self._function(f"def f(c):\n p = c.parameters\n return lambda r: {key}")
 
@@ -264,7 +270,7 @@ class Compiler:
         assert_never(expression)
 
     def _constant(self, value: Value) -> _Code:
-        if isinstance(value, float) and not math.isfinite(value):
+        if type(value) not in _WITH_LITERALS or (isinstance(value, float) and not math.isfinite(value)):
             return _Code(self._global(value), nullable=False, simple=True)
         text = repr(value)
         return _Code(f"({text})" if text.startswith("-") else text, nullable=value is None, simple=True)

@@ -37,7 +37,7 @@ from mynode.sql.parser import parse
 from mynode.sql.planner import Planner
 from mynode.sql.prepared import called_with, declared_types
 from mynode.sql.result import ColumnInfo
-from mynode.values.types import Row, SqlType
+from mynode.values.types import Row, SqlType, python_types
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
@@ -186,7 +186,7 @@ class SqlEngine:
         read set of a transaction; the success of a statement rests on the tables it uses, which enter when it runs.
         """
         catalog = self.catalog(source)
-        value_types = tuple(map(type, parameters))
+        value_types = python_types(parameters)
         key = (parsed.text, catalog.version, value_types)
         found = self._prepared.get(key)
         if found is None:

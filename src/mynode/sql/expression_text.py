@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, assert_never
 
 from mynode.sql.expressions import (
@@ -24,7 +25,7 @@ from mynode.sql.expressions import (
     OuterValue,
     ParameterValue,
 )
-from mynode.sql.functions.conversions import CAST_NAME
+from mynode.sql.functions.conversions import CAST_SYMBOL
 from mynode.values.text import format_text
 from mynode.values.types import Value
 
@@ -81,13 +82,15 @@ def literal(value: Value) -> str:
             return "NULL"
         case str():
             return "'" + value.replace("'", "''") + "'"
-    return format_text(value)
+        case bool() | int() | float() | Decimal():
+            return format_text(value)
+    return f"'{format_text(value)}'"
 
 
 def _call(call: Call) -> str:
     name, arguments = call.function.name, call.arguments
-    if name == CAST_NAME:
-        return f"({describe(arguments[0])})::{call.type}"
+    if name.startswith(CAST_SYMBOL):
+        return f"({describe(arguments[0])}){name}"
     if name in ("like", "ilike"):
         return _like(name.upper(), arguments)
     if not call.function.is_operator:

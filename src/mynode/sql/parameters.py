@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from mynode.base.errors import FeatureNotSupportedError, ParameterCountError
-from mynode.values.casts import check_integer
+from mynode.values.casts import CastLevel, check_integer, find_cast
+from mynode.values.datetimes import in_utc
 from mynode.values.text import check_text, parse_text
-from mynode.values.types import FLOAT, INTEGER, TEXT, UNKNOWN, Row, SqlType, Value, type_of_python
+from mynode.values.types import TEXT, TIMESTAMPTZ, UNKNOWN, Row, SqlType, Value, type_of_python
 
 ValueTypes: TypeAlias = tuple[type, ...]
-"""The Python types of a statement's parameter values."""
+"""The Python types of a statement's parameter values, as `values.types.python_types` tells them."""
 
 
 class ParameterTypes:
@@ -45,8 +46,9 @@ def types_by_value(inferred: Sequence[SqlType], value_types: ValueTypes) -> dict
     declared = {}
     for number, (wanted, python_type) in enumerate(zip(inferred, value_types, strict=True), 1):
         given = _type_of(python_type, number)
-        fits = given in (None, TEXT, wanted) or wanted is UNKNOWN or (given is INTEGER and wanted is FLOAT)
-        if given is not None and not fits:
+        if given in (None, TEXT, wanted) or wanted is UNKNOWN:
+            continue
+        if given is not None and find_cast(given, wanted, CastLevel.IMPLICIT) is None:
             declared[number] = given
     return declared
 
@@ -84,11 +86,16 @@ def converter(types: Sequence[SqlType], value_types: ValueTypes) -> Convert:
 
 
 def _step(wanted: SqlType, python_type: type) -> Callable[..., Value] | None:
+    """What makes a value of the Python type one of the wanted SQL type; None if nothing needs to be done."""
     if python_type is str:
         return check_text if wanted in (TEXT, UNKNOWN) else lambda text: parse_text(text, wanted)
-    if python_type is int:
-        return (lambda value: float(check_integer(value))) if wanted is FLOAT else check_integer
-    return None
+    given = type_of_python(python_type)
+    check = check_integer if python_type is int else in_utc if given is TIMESTAMPTZ else None
+    cast = None if given is None else find_cast(given, wanted, CastLevel.IMPLICIT)
+    if cast is None:
+        return check
+    convert = cast.convert
+    return convert if check is None else lambda value: convert(check(value))
 
 
 def _unchanged(value: Value) -> Value:

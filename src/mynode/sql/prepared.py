@@ -19,7 +19,7 @@ from mynode.values.types import TEXT, UNKNOWN, Row, SqlType
 
 def declared_types(statement: ast.Prepare) -> dict[int, SqlType]:
     """The types that PREPARE gives, by parameter number."""
-    return {number: resolve_type(name) for number, name in enumerate(statement.types, 1)}
+    return {number: resolve_type(name).base for number, name in enumerate(statement.types, 1)}
 
 
 def called_with(

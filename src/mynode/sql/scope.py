@@ -37,7 +37,7 @@ class ColumnIds:
     def of_table(self, table: Table, alias: str) -> tuple[PlanColumn, ...]:
         """A column for each of the table's, in their order."""
         return tuple(
-            self.column(column.name, column.type, nullable=not column.not_null, source=alias)
+            self.column(column.name, column.type.base, nullable=not column.not_null, source=alias)
             for column in table.columns
         )
 

@@ -27,7 +27,7 @@ def bind_default(node: ast.Expression, type_: SqlType, column_name: str, ids: Co
 def default_of(column: Column, ids: ColumnIds) -> Expression:
     """What a row gets in the column if no value is given."""
     if column.default is None:
-        return Constant(None, column.type)
+        return Constant(None, column.type.base)
     try:
         return bind_default(parse_stored_expression(column.default), column.type, column.name, ids)
     except SqlError as error:

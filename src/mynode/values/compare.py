@@ -1,11 +1,13 @@
 """Order and equality of values, as PostgreSQL defines them.
 
-NaN equals NaN and is greater than every other number; -0.0 equals 0.0; text compares by code point; NULL compares as
-unknown (None) in `compare`, and after everything in an ascending order.
+NaN equals NaN and is greater than every other number; -0.0 equals 0.0; NUMERICs are equal whatever their scales; text
+compares by code point, BYTEA and UUID by their bytes, times as they follow one another; NULL compares as unknown (None)
+in `compare`, and after everything in an ascending order.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TypeAlias
 
 from mynode.values.types import Value
@@ -43,3 +45,16 @@ def float_less(left: float, right: float) -> bool:
 
 def float_less_or_equal(left: float, right: float) -> bool:
     return left <= right or right != right
+
+
+def numeric_equal(left: Decimal, right: Decimal) -> bool:
+    return left == right or (left != left and right != right)
+
+
+def numeric_less(left: Decimal, right: Decimal) -> bool:
+    """Unlike floats, Decimals raise an exception when NaN is ordered."""
+    return left == left and (right != right or left < right)
+
+
+def numeric_less_or_equal(left: Decimal, right: Decimal) -> bool:
+    return right != right or (left == left and left <= right)

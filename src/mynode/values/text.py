@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import math
 import re
+import uuid
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from mynode.base.errors import CharacterNotInRepertoireError, InvalidTextRepresentationError, NumericOutOfRangeError
 from mynode.base.invariant import invariant
-from mynode.values.types import BOOLEAN, FLOAT, INTEGER, MAX_INTEGER, MIN_INTEGER, SqlType, Value
+from mynode.values.binary import format_bytes, parse_bytes
+from mynode.values.datetimes import format_datetime, parse_date, parse_timestamp, parse_timestamptz
+from mynode.values.numeric import format_numeric, parse_numeric
+from mynode.values.types import (
+    BOOLEAN,
+    BYTEA,
+    DATE,
+    FLOAT,
+    INTEGER,
+    MAX_INTEGER,
+    MIN_INTEGER,
+    NUMERIC,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    SqlType,
+    Value,
+)
 
 _INTEGER_FORM: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _FLOAT_FORM: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
+_UUID_FORM: Final = re.compile(r"\{(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}\}|(?:[0-9a-f]{4}-?){7}[0-9a-f]{4}", re.IGNORECASE)
 _FLOAT_WORDS: Final = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
 _BOOLEAN_WORDS: Final = {
     **dict.fromkeys(("t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"), True),
@@ -40,19 +62,17 @@ def check_text(text: str) -> str:
 def parse_text(text: str, target: SqlType) -> Value:
     """The value of type `target` that `text` means.
 
-    Raises `InvalidTextRepresentationError`, `NumericOutOfRangeError` or `CharacterNotInRepertoireError`.
+    Raises `InvalidTextRepresentationError`, `NumericOutOfRangeError`, `CharacterNotInRepertoireError`,
+    `InvalidDatetimeError`, `DatetimeOverflowError` or `InvalidParameterValueError`.
     """
     check_text(text)
-    if target is INTEGER:
-        return _parse_integer(text)
-    if target is FLOAT:
-        return _parse_float(text)
-    if target is BOOLEAN:
-        value = _BOOLEAN_WORDS.get(text.strip(_SPACES).lower())
-        if value is None:
-            raise _bad_text(text, target)
-        return value
-    return text
+    parse = _PARSERS.get(target)
+    if parse is None:
+        return text
+    value = parse(text)
+    if value is None:
+        raise _bad_text(text, target)
+    return value
 
 
 def format_text(value: Value) -> str:
@@ -66,6 +86,14 @@ def format_text(value: Value) -> str:
             return format_float(value)
         case str():
             return value
+        case Decimal():
+            return format_numeric(value)
+        case bytes():
+            return format_bytes(value)
+        case date():
+            return format_datetime(value)
+        case uuid.UUID():
+            return str(value)
     invariant(False, f"no text form of {type(value).__name__}")
     return ""
 
@@ -95,34 +123,59 @@ def format_float(value: float) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
-def _parse_integer(text: str) -> int:
+def _parse_boolean(text: str) -> bool | None:
+    return _BOOLEAN_WORDS.get(text.strip(_SPACES).lower())
+
+
+def _parse_integer(text: str) -> int | None:
     stripped = text.strip(_SPACES)
     if not _INTEGER_FORM.fullmatch(stripped):
-        raise _bad_text(text, INTEGER)
+        return None
     if len(stripped) <= _MAX_INTEGER_DIGITS:
         value = int(stripped)
         if MIN_INTEGER <= value <= MAX_INTEGER:
             return value
-    raise NumericOutOfRangeError(f'value "{_shortened(text)}" is out of range for type {INTEGER}')
+    raise NumericOutOfRangeError(f'value "{shortened(text)}" is out of range for type {INTEGER}')
 
 
-def _parse_float(text: str) -> float:
+def _parse_float(text: str) -> float | None:
     stripped = text.strip(_SPACES)
     word = stripped.lower().lstrip("+-")
     if word in _FLOAT_WORDS and len(stripped) - len(word) <= 1:
         return -_FLOAT_WORDS[word] if stripped.startswith("-") else _FLOAT_WORDS[word]
     if not _FLOAT_FORM.fullmatch(stripped):
-        raise _bad_text(text, FLOAT)
+        return None
     value = float(stripped)
     underflows = value == 0 and any(digit in "123456789" for digit in stripped.lower().partition("e")[0])
     if math.isinf(value) or underflows:
-        raise NumericOutOfRangeError(f'"{_shortened(text)}" is out of range for type {FLOAT}')
+        raise NumericOutOfRangeError(f'"{shortened(text)}" is out of range for type {FLOAT}')
     return value
 
 
+def _parse_uuid(text: str) -> uuid.UUID | None:
+    if not _UUID_FORM.fullmatch(text):
+        return None
+    return uuid.UUID(hex=text.strip("{}").replace("-", ""))
+
+
+_PARSERS: Final[dict[SqlType, Callable[[str], Value]]] = {
+    BOOLEAN: _parse_boolean,
+    INTEGER: _parse_integer,
+    NUMERIC: parse_numeric,
+    FLOAT: _parse_float,
+    BYTEA: parse_bytes,
+    DATE: parse_date,
+    TIMESTAMP: parse_timestamp,
+    TIMESTAMPTZ: parse_timestamptz,
+    UUID: _parse_uuid,
+}
+"""Each gives None for what has not the form of its type. TEXT and UNKNOWN are the text itself."""
+
+
 def _bad_text(text: str, target: SqlType) -> InvalidTextRepresentationError:
-    return InvalidTextRepresentationError(f'invalid input syntax for type {target}: "{_shortened(text)}"')
+    return InvalidTextRepresentationError(f'invalid input syntax for type {target}: "{shortened(text)}"')
 
 
-def _shortened(text: str, length: int = 60) -> str:
+def shortened(text: str, length: int = 60) -> str:
+    """A text for a message."""
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import cast
 
 import msgpack
@@ -47,6 +48,11 @@ values = st.one_of(
     st.floats(allow_nan=False),
     texts,
     st.binary(max_size=20),
+    st.decimals(allow_nan=False, allow_infinity=False, places=4),
+    st.dates(),
+    st.datetimes(),
+    st.datetimes(timezones=st.just(UTC)),
+    st.uuids(),
 )
 session_ids = st.binary(min_size=16, max_size=16)
 states = st.none() | st.binary(max_size=20)

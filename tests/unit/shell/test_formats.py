@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -41,6 +44,12 @@ PEOPLE = result("id INTEGER, name TEXT", (1, "Ada"), (None, None), (22, ""))
         (float("-inf"), "-Infinity"),
         ("a b", "a b"),
         (b"\x00\xff", r"\x00ff"),
+        (Decimal("1.50"), "1.50"),
+        (Decimal("1E-7"), "0.0000001"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, 5, 600_000), "2026-01-02 03:04:05.6"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02 03:04:05+00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ],
 )
 def test_values_look_as_in_postgresql(value: Value, text: str) -> None:
@@ -72,6 +81,8 @@ def test_json_is_one_line_an_array_of_objects() -> None:
 def test_json_loses_no_column_and_stays_json() -> None:
     (line,) = json_lines(result("x INTEGER, x FLOAT, x_2 BYTEA", (1, float("inf"), b"\x01")))
     assert json.loads(line) == [{"x": 1, "x_2": "Infinity", "x_2_2": r"\x01"}]
+    (line,) = json_lines(result("ü NUMERIC, d DATE, n NUMERIC", (Decimal("1.50"), date(2026, 1, 2), Decimal("NaN"))))
+    assert line == '[{"ü": 1.50, "d": "2026-01-02", "n": "NaN"}]'
 
 
 def test_markdown() -> None:

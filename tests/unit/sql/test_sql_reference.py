@@ -8,6 +8,7 @@ from pathlib import Path
 from mynode.sql.keywords import FUNCTION_ONLY, RESERVED
 from mynode.sql.tokens import END, tokenize
 from mynode.testing.sql_sessions import LocalSession, SessionDatabase
+from mynode.values.text import format_text
 from mynode.values.types import Value
 
 REFERENCE = (Path(__file__).parents[3] / "docs" / "sql.md").read_text()
@@ -24,12 +25,7 @@ def answer(session: LocalSession, sql: str) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return str(value).lower()
-    return str(value)
+    return "NULL" if value is None else format_text(value)
 
 
 def examples() -> list[tuple[str, list[str]]]:

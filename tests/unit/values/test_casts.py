@@ -6,7 +6,19 @@ import pytest
 
 from mynode.base.errors import NumericOutOfRangeError
 from mynode.values.casts import CastLevel, check_integer, find_cast, float_to_integer
-from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT, SqlType
+from mynode.values.types import (
+    BOOLEAN,
+    BYTEA,
+    DATE,
+    FLOAT,
+    INTEGER,
+    NUMERIC,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    SqlType,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +29,18 @@ from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT, SqlType
         (FLOAT, TEXT, CastLevel.ASSIGNMENT),
         (TEXT, INTEGER, CastLevel.EXPLICIT),
         (BOOLEAN, INTEGER, CastLevel.EXPLICIT),
+        (INTEGER, NUMERIC, CastLevel.IMPLICIT),
+        (NUMERIC, FLOAT, CastLevel.IMPLICIT),
+        (FLOAT, NUMERIC, CastLevel.ASSIGNMENT),
+        (NUMERIC, INTEGER, CastLevel.ASSIGNMENT),
+        (DATE, TIMESTAMPTZ, CastLevel.IMPLICIT),
+        (TIMESTAMP, TIMESTAMPTZ, CastLevel.IMPLICIT),
+        (TIMESTAMPTZ, TIMESTAMP, CastLevel.ASSIGNMENT),
+        (TIMESTAMP, DATE, CastLevel.ASSIGNMENT),
+        (UUID, TEXT, CastLevel.ASSIGNMENT),
+        (TEXT, UUID, CastLevel.EXPLICIT),
+        (UUID, BYTEA, None),
+        (DATE, INTEGER, None),
         (BOOLEAN, FLOAT, None),
         (FLOAT, BOOLEAN, None),
     ],

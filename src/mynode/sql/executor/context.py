@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +19,7 @@ from mynode.values.types import Row, Value
 _SAMPLED: Final = 16
 _ROW_BYTES: Final = 72
 _VALUE_BYTES: Final = 40
+_OF_ANY_SIZE: Final = frozenset((str, bytes, Decimal))
 
 
 class Memory:
@@ -68,8 +70,8 @@ def estimated_bytes(rows: Sequence[Row]) -> int:
     if not rows:
         return 0
     sample = rows[::_SAMPLED]
-    texts = sum([len(value) for row in sample for value in row if isinstance(value, str)])
-    return len(rows) * (_ROW_BYTES + _VALUE_BYTES * len(rows[0])) + texts * min(len(rows), _SAMPLED)
+    more = sum([value.__sizeof__() for row in sample for value in row if type(value) in _OF_ANY_SIZE])
+    return len(rows) * (_ROW_BYTES + _VALUE_BYTES * len(rows[0])) + more * min(len(rows), _SAMPLED)
 
 
 @dataclass(slots=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from decimal import Decimal
+from functools import partial, reduce
 from typing import Final, TypeAlias, TypeVar
 
 from mynode.base.errors import NumericOutOfRangeError
 from mynode.sql.functions.function import Aggregate
+from mynode.sql.functions.numeric import add, divide
 from mynode.values.casts import check_integer
 from mynode.values.compare import order_key
-from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT, Value
+from mynode.values.types import FLOAT, INTEGER, NUMERIC, STORED_TYPES, WITH_NAN, Value
 
 _Mean: TypeAlias = tuple[float, int]
+_ExactMean: TypeAlias = tuple[Decimal, int]
 """The sum and the number of values."""
 
 _Scalar = TypeVar("_Scalar", bound=Value)
@@ -44,16 +47,30 @@ def _finish_integers(total: int | None) -> int | None:
     return None if total is None else check_integer(total)
 
 
+def _sum_numerics(total: Decimal | None, values: Sequence[Decimal]) -> Decimal | None:
+    return reduce(add, values if total is None else (total, *values)) if values else total
+
+
 def _add_to_mean(mean: _Mean, values: Sequence[float]) -> _Mean:
     return _plus(mean[0], values), mean[1] + len(values)
 
 
 def _finish_mean(mean: _Mean) -> float | None:
     total, count = mean
-    try:
-        return total / count if count else None
-    except OverflowError:
-        raise NumericOutOfRangeError("value out of range: overflow") from None
+    return total / count if count else None
+
+
+def _add_integers_to_mean(mean: tuple[int, int], values: Sequence[int]) -> tuple[int, int]:
+    return mean[0] + sum(values), mean[1] + len(values)
+
+
+def _add_to_exact_mean(mean: _ExactMean, values: Sequence[Decimal]) -> _ExactMean:
+    return reduce(add, values, mean[0]), mean[1] + len(values)
+
+
+def _finish_exact_mean(mean: tuple[Decimal | int, int]) -> Decimal | None:
+    total, count = mean
+    return divide(Decimal(total), Decimal(count)) if count else None
 
 
 def _best(best: _Scalar | None, values: Sequence[_Scalar], choose: _Choose[_Scalar]) -> _Scalar | None:
@@ -67,20 +84,23 @@ def _same(value: Value) -> Value:
     return value
 
 
-_float_min: Final = partial(min, key=order_key)
-_float_max: Final = partial(max, key=order_key)
+_least: Final = partial(min, key=order_key)
+_greatest: Final = partial(max, key=order_key)
 
 AGGREGATES: Final = (
     Aggregate("count", None, INTEGER, 0, _count, _same, nullable=False),
     Aggregate("sum", INTEGER, INTEGER, None, _sum_integers, _finish_integers, nullable=True),
+    Aggregate("sum", NUMERIC, NUMERIC, None, _sum_numerics, _same, nullable=True),
     Aggregate("sum", FLOAT, FLOAT, None, _sum_floats, _same, nullable=True),
-    Aggregate("avg", INTEGER, FLOAT, (0, 0), _add_to_mean, _finish_mean, nullable=True),
+    Aggregate("avg", INTEGER, NUMERIC, (0, 0), _add_integers_to_mean, _finish_exact_mean, nullable=True),
+    Aggregate("avg", NUMERIC, NUMERIC, (Decimal(0), 0), _add_to_exact_mean, _finish_exact_mean, nullable=True),
     Aggregate("avg", FLOAT, FLOAT, (0.0, 0), _add_to_mean, _finish_mean, nullable=True),
     *(
         Aggregate(name, type_, type_, None, partial(_best, choose=choose), _same, nullable=True)
-        for name, python_choose, float_choose in (("min", min, _float_min), ("max", max, _float_max))
-        for type_ in (INTEGER, TEXT, BOOLEAN, FLOAT)
-        for choose in ((float_choose if type_ is FLOAT else python_choose),)
+        for name, python_choose, sql_choose in (("min", min, _least), ("max", max, _greatest))
+        for type_ in STORED_TYPES
+        for choose in ((sql_choose if type_ in WITH_NAN else python_choose),)
     ),
 )
-"""min and max of BOOLEAN are an addition to PostgreSQL's."""
+"""The sum of INTEGERs is an INTEGER, as that of PostgreSQL's integers is a bigint; more than 64 bits are an error.
+min and max of BOOLEAN, BYTEA and UUID are an addition."""

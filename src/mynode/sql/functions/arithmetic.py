@@ -150,6 +150,8 @@ ARITHMETIC: Final = (
     Function("abs", (INTEGER,), INTEGER, lambda value: check_integer(abs(value))),
     Function("abs", (FLOAT,), FLOAT, abs),
     Function("mod", (INTEGER, INTEGER), INTEGER, modulo_integers),
+    Function("gcd", (INTEGER, INTEGER), INTEGER, lambda left, right: check_integer(math.gcd(left, right))),
+    Function("lcm", (INTEGER, INTEGER), INTEGER, lambda left, right: check_integer(math.lcm(left, right))),
     Function("sign", (FLOAT,), FLOAT, _sign),
     Function("ceil", (FLOAT,), FLOAT, _integral(math.ceil)),
     Function("ceiling", (FLOAT,), FLOAT, _integral(math.ceil)),

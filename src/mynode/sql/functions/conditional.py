@@ -6,9 +6,7 @@ from typing import Final
 
 from mynode.sql.functions.function import Function
 from mynode.values.compare import compare, order_key
-from mynode.values.types import BOOLEAN, FLOAT, INTEGER, TEXT, SqlType, Value
-
-_TYPES: Final = (BOOLEAN, INTEGER, FLOAT, TEXT)
+from mynode.values.types import STORED_TYPES, SqlType, Value
 
 
 def greatest(*values: Value) -> Value:
@@ -28,11 +26,12 @@ def nullif(left: Value, right: Value) -> Value:
 
 GREATEST: Final[dict[SqlType, Function]] = {
     type_: Function("greatest", (type_,), type_, greatest, strict=False, nullable=True, variadic=True)
-    for type_ in _TYPES
+    for type_ in STORED_TYPES
 }
 LEAST: Final[dict[SqlType, Function]] = {
-    type_: Function("least", (type_,), type_, least, strict=False, nullable=True, variadic=True) for type_ in _TYPES
+    type_: Function("least", (type_,), type_, least, strict=False, nullable=True, variadic=True)
+    for type_ in STORED_TYPES
 }
 NULLIF: Final[dict[SqlType, Function]] = {
-    type_: Function("nullif", (type_, type_), type_, nullif, strict=False, nullable=True) for type_ in _TYPES
+    type_: Function("nullif", (type_, type_), type_, nullif, strict=False, nullable=True) for type_ in STORED_TYPES
 }

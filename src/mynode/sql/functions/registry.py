@@ -1,14 +1,18 @@
 """All operators, functions and aggregates by name, and the choice among those of one name by the argument types.
 
-The choice is PostgreSQL's (its manual, chapter 10, Type Conversion), made short for few types: an exact match; else, in
-an operator, an unknown side taken as the type of the other; else the candidates that implicit casts reach, those with
-the most exact matches first, and TEXT before other types for what is unknown. Two left are an ambiguity.
+The choice is PostgreSQL's (its manual, chapter 10, Type Conversion): in an operator an unknown side is first taken as
+the type of the other. Of the candidates that implicit casts reach stay those with the most exact matches; then those
+that take preferred types at the most places; then, for what is unknown, TEXT before other types. Two left are an
+ambiguity.
+
+One thing is ours: where a parameter has no type yet, no preferred number type is chosen for it, because its value will
+say a better one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
@@ -17,11 +21,13 @@ from mynode.base.errors import AmbiguousFunctionError, UndefinedFunctionError
 from mynode.sql.functions.aggregates import AGGREGATES
 from mynode.sql.functions.arithmetic import ARITHMETIC
 from mynode.sql.functions.comparison import COMPARISONS
+from mynode.sql.functions.dates import DATES
 from mynode.sql.functions.function import Aggregate, Function
+from mynode.sql.functions.numeric import NUMERICS
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
 from mynode.values.casts import CastLevel, find_cast
-from mynode.values.types import FLOAT, TEXT, UNKNOWN, SqlType
+from mynode.values.types import TEXT, UNKNOWN, Category, SqlType
 
 
 def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
@@ -31,7 +37,7 @@ def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
     return dict(found)
 
 
-_ALL: Final = (*ARITHMETIC, *COMPARISONS, *STRINGS, *SYSTEM)
+_ALL: Final = (*ARITHMETIC, *NUMERICS, *DATES, *COMPARISONS, *STRINGS, *SYSTEM)
 _OPERATORS: Final = _by_name(function for function in _ALL if function.is_operator)
 _FUNCTIONS: Final = _by_name(function for function in _ALL if not function.is_operator)
 _CACHED_CHOICES: Final = 4_096
@@ -39,9 +45,11 @@ _CACHED_CHOICES: Final = 4_096
 _AGGREGATE_NAMES: Final = frozenset(aggregate.name for aggregate in AGGREGATES)
 
 
-def resolve_operator(symbol: str, types: Sequence[SqlType], position: int) -> Function:
+def resolve_operator(
+    symbol: str, types: Sequence[SqlType], position: int, *, untyped_parameter: bool = False
+) -> Function:
     """The operator for one or two operand types. Raises `UndefinedFunctionError` or `AmbiguousFunctionError`."""
-    chosen = _operators_for(symbol, tuple(types))
+    chosen = _operators_for(symbol, tuple(types), untyped_parameter)
     if len(chosen) == 1:
         return chosen[0]
     operands = f"{types[0]} {symbol} {types[1]}" if len(types) == 2 else f"{symbol} {types[0]}"
@@ -58,14 +66,11 @@ def resolve_operator(symbol: str, types: Sequence[SqlType], position: int) -> Fu
     )
 
 
-def resolve_function(name: str, types: Sequence[SqlType], position: int, *, prefer_float: bool = False) -> Function:
-    """The function for these argument types, that of FLOATs if there are several and they are preferred.
-
-    Raises `UndefinedFunctionError` or `AmbiguousFunctionError`.
-    """
-    chosen = _functions_for(name, tuple(types))
-    if len(chosen) > 1 and prefer_float:
-        chosen = [function for function in chosen if set(function.parameters) == {FLOAT}]
+def resolve_function(
+    name: str, types: Sequence[SqlType], position: int, *, untyped_parameter: bool = False
+) -> Function:
+    """The function for these argument types. Raises `UndefinedFunctionError` or `AmbiguousFunctionError`."""
+    chosen = _functions_for(name, tuple(types), untyped_parameter)
     if len(chosen) == 1:
         return chosen[0]
     call = f"{name}({', '.join(map(str, types))})"
@@ -97,33 +102,58 @@ def resolve_aggregate(name: str, argument: SqlType | None, position: int) -> Agg
 
 
 @lru_cache(_CACHED_CHOICES)
-def _operators_for(symbol: str, types: tuple[SqlType, ...]) -> list[Function]:
+def _operators_for(symbol: str, types: tuple[SqlType, ...], untyped_parameter: bool) -> list[Function]:
     """The best operators; the list is shared, not to be changed."""
     if len(types) == 2 and types.count(UNKNOWN) == 1:
         known = types[0] if types[1] is UNKNOWN else types[1]
-        assumed = _choose(_OPERATORS[symbol], (known, known))
-        if assumed:
-            return assumed[:1]
-    return _choose(_OPERATORS[symbol], types)
+        for function in _OPERATORS[symbol]:
+            if function.parameters == (known, known):
+                return [function]
+    return _choose(_OPERATORS[symbol], types, untyped_parameter)
 
 
 @lru_cache(_CACHED_CHOICES)
-def _functions_for(name: str, types: tuple[SqlType, ...]) -> list[Function]:
+def _functions_for(name: str, types: tuple[SqlType, ...], untyped_parameter: bool) -> list[Function]:
     """The best functions; the list is shared, not to be changed."""
-    return _choose(_FUNCTIONS.get(name, ()), types)
+    return _choose(_FUNCTIONS.get(name, ()), types, untyped_parameter)
 
 
-def _choose(candidates: Iterable[Function], types: Sequence[SqlType]) -> list[Function]:
+def _choose(candidates: Iterable[Function], types: Sequence[SqlType], untyped_parameter: bool) -> list[Function]:
     """The best candidates: none if there is no match, more than one if the choice is ambiguous."""
-    matching = [function for function in candidates if _accepts(function, types)]
-    if len(matching) < 2:
-        return matching
-    exact = [sum(map(SqlType.__eq__, function.parameters, types)) for function in matching]
-    best = [function for function, matches in zip(matching, exact, strict=True) if matches == max(exact)]
-    if len(best) > 1 and UNKNOWN in types:
-        unknown = [index for index, type_ in enumerate(types) if type_ is UNKNOWN]
-        best = [function for function in best if all(function.parameters[index] is TEXT for index in unknown)] or best
+    best = [function for function in candidates if _accepts(function, types)]
+    places = range(len(types))
+    best = _most(best, lambda wanted: sum(wanted[place] is types[place] for place in places))
+    if not untyped_parameter:
+        best = _most(best, lambda wanted: sum(_prefers(wanted[place], types[place]) for place in places))
+    for place in places:
+        if types[place] is UNKNOWN and len(best) > 1:
+            best = _of_best_category(best, place, untyped_parameter)
     return best
+
+
+def _most(candidates: list[Function], points: Callable[[Sequence[SqlType]], int]) -> list[Function]:
+    if len(candidates) < 2:
+        return candidates
+    found = [points(function.parameters) for function in candidates]
+    return [function for function, number in zip(candidates, found, strict=True) if number == max(found)]
+
+
+def _prefers(wanted: SqlType, given: SqlType) -> bool:
+    return wanted is given or (wanted.preferred and wanted.category is given.category)
+
+
+def _of_best_category(candidates: list[Function], place: int, untyped_parameter: bool) -> list[Function]:
+    """Those that take text for an unknown argument, else, if all want types of one category, the preferred type."""
+    categories = {function.parameters[place].category for function in candidates}
+    if Category.STRING in categories:
+        category = Category.STRING
+    elif len(categories) == 1 and not untyped_parameter:
+        (category,) = categories
+    else:
+        return candidates
+    fitting = [function for function in candidates if function.parameters[place].category is category]
+    preferred = [function for function in fitting if function.parameters[place].preferred]
+    return preferred or fitting
 
 
 def _accepts(function: Function, types: Sequence[SqlType]) -> bool:

@@ -411,7 +411,8 @@ default_message_pool.register_message("mynode.v1", "TransferLeadershipResponse",
 @dataclass(eq=False, repr=False)
 class Value(betterproto2.Message):
     """
-    A SQL value. None of the fields set means NULL, too.
+    A SQL value. None of the fields set means NULL, too. Values of NUMERIC, DATE, TIMESTAMP and UUID are texts, as SQL
+    writes them; a text stands for a parameter of any type.
 
     Oneofs:
         - kind:
