@@ -89,7 +89,6 @@ _BY_SQLSTATE: Final[dict[str, type[Error]]] = {"08003": InterfaceError, "25P03":
 _BY_SQLSTATE_CLASS: Final[dict[str, type[Error]]] = {
     "0A": NotSupportedError,
     **dict.fromkeys(("07", "21", "25", "26", "3B", "42"), ProgrammingError),
-    "21": ProgrammingError,
     "22": DataError,
     "23": IntegrityError,
     "XX": InternalError,
