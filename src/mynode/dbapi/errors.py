@@ -88,7 +88,7 @@ class NotSupportedError(DatabaseError):
 _BY_SQLSTATE: Final[dict[str, type[Error]]] = {"08003": InterfaceError, "25P03": OperationalError}
 _BY_SQLSTATE_CLASS: Final[dict[str, type[Error]]] = {
     "0A": NotSupportedError,
-    **dict.fromkeys(("07", "21", "25", "26", "3B", "42"), ProgrammingError),
+    **dict.fromkeys(("07", "21", "25", "26", "2B", "3B", "42"), ProgrammingError),
     "22": DataError,
     "23": IntegrityError,
     "XX": InternalError,

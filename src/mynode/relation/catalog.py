@@ -1,4 +1,4 @@
-"""The catalog: all tables, as of one state. Its records are described in `catalog_codec`.
+"""The catalog: all tables and views, as of one state. Its records are described in `catalog_codec`.
 
 A dropped table's record goes, its rows stay as garbage that no table id leads to: table ids are not used again, and
 one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTION_BYTES`).
@@ -6,8 +6,8 @@ one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTIO
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeAlias
 
@@ -17,9 +17,9 @@ from mynode.base.errors import DuplicateTableError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
-from mynode.relation.catalog_codec import decode_table, encode_table
+from mynode.relation.catalog_codec import decode_relation, encode_table, encode_view
 from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_ID, TABLES, TABLES_END, table_record_key
-from mynode.relation.schema import Index, Table
+from mynode.relation.schema import Index, Table, View
 
 CatalogVersion: TypeAlias = int
 """Names one state of the catalog: >= 0 a committed one, < 0 one with a transaction's own changes."""
@@ -29,10 +29,11 @@ _uncommitted_versions = count(-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """An immutable snapshot of all tables, by name. Two with the same `version` are equal."""
+    """An immutable snapshot of all tables and views, by name. Two with the same `version` are equal."""
 
     version: CatalogVersion
     tables: Mapping[str, Table]
+    views: Mapping[str, View] = field(default_factory=dict)
 
     @classmethod
     def load(cls, source: ReadView | Transaction) -> Catalog:
@@ -43,8 +44,9 @@ class Catalog:
         if isinstance(source, Transaction) and changes_catalog(source):
             version = next(_uncommitted_versions)
             records.update(source.writes.in_range(TABLES, TABLES_END))
-        tables = [decode_table(record) for record in records.values() if record is not None]
-        return cls(version, {table.name: table for table in tables})
+        relations = [decode_relation(record) for record in records.values() if record is not None]
+        tables = {one.name: one for one in relations if isinstance(one, Table)}
+        return cls(version, tables, {one.name: one for one in relations if isinstance(one, View)})
 
     def table(self, name: str) -> Table | None:
         return self.tables.get(name)
@@ -63,8 +65,19 @@ class Catalog:
         return next(has_it, None)
 
     def has_relation(self, name: str) -> bool:
-        """Whether the name is taken: tables, indexes and primary keys share one space of names, as in PostgreSQL."""
-        return name in self.tables or self.index(name) is not None or self.primary_key(name) is not None
+        """Whether the name is taken: tables, views, indexes and primary keys share one space of names."""
+        if name in self.tables or name in self.views:
+            return True
+        return self.index(name) is not None or self.primary_key(name) is not None
+
+    def views_on(self, names: Iterable[str]) -> tuple[View, ...]:
+        """The views that rest on tables or views of these names, directly or through other views, sorted by name."""
+        known = set(names)
+        found: dict[str, View] = {}
+        while new := [one for one in self.views.values() if one.name not in found and not known.isdisjoint(one.uses)]:
+            found.update((one.name, one) for one in new)
+            known.update(one.name for one in new)
+        return tuple(found[name] for name in sorted(found))
 
 
 def changes_catalog(transaction: Transaction) -> bool:
@@ -111,17 +124,34 @@ def put_table(transaction: Transaction, table: Table) -> None:
 def current_table(transaction: Transaction, name: str) -> Table | None:
     """The table of this name as the transaction sees it now; enters the read set."""
     record = transaction.get(table_record_key(name))
-    return None if record is None else decode_table(record)
+    found = None if record is None else decode_relation(record)
+    return found if isinstance(found, Table) else None
 
 
 def table_exists(transaction: Transaction, name: str) -> bool:
-    """Whether there is a table of this name; enters the read set."""
+    """Whether there is a table or view of this name; enters the read set."""
     return transaction.get(table_record_key(name)) is not None
 
 
 def table_names(transaction: Transaction) -> list[str]:
-    """The names of all tables, in code-point order; all of them enter the read set."""
+    """The names of all tables and views, in code-point order; all of them enter the read set."""
     return [key[len(TABLES) :].decode() for key, _ in transaction.scan(TABLES, TABLES_END)]
+
+
+def put_view(transaction: Transaction, view: View, replaced: View | None) -> None:
+    """Write a view's record, in the place of another view's if one is given. Raises `DuplicateTableError`."""
+    key = table_record_key(view.name)
+    there = transaction.get(key)
+    if there is not None and (replaced is None or there != encode_view(replaced)):
+        raise DuplicateTableError(f'relation "{view.name}" already exists')
+    transaction.put(key, encode_view(view))
+    mark_changed(transaction)
+
+
+def drop_view(transaction: Transaction, view: View) -> None:
+    """Delete the view's record."""
+    transaction.delete(table_record_key(view.name))
+    mark_changed(transaction)
 
 
 def drop_table(transaction: Transaction, table: Table) -> None:

@@ -4,6 +4,7 @@
 |-------------|------------------------------------------------------------------------------------------------------|
 | table       | format (2), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
 |             | foreign_keys, referenced_by, indexes                                                                 |
+| view        | format (2), name, columns (names), query (SQL text), uses (names)                                    |
 | column      | name, type (SQL text), slot; not_null (default: false), default, identity, missing (a row of one     |
 |             | value, see `records`; default: NULL)                                                                 |
 | primary key | name, columns (positions)                                                                            |
@@ -31,6 +32,7 @@ from mynode.relation.schema import (
     PrimaryKey,
     ReferentialAction,
     Table,
+    View,
 )
 from mynode.values.types import UNKNOWN, SqlType, type_from_text
 
@@ -63,10 +65,29 @@ def encode_table(table: Table) -> bytes:
     return encoded
 
 
-def decode_table(record: bytes) -> Table:
+def encode_view(view: View) -> bytes:
+    """The same bytes for equal views."""
+    fields: _Fields = {
+        "format": _FORMAT,
+        "name": view.name,
+        "columns": view.columns,
+        "query": view.query,
+        "uses": view.uses,
+    }
+    encoded: bytes = msgpack.packb(fields)
+    return encoded
+
+
+def decode_relation(record: bytes) -> Table | View:
     fields: _Fields = msgpack.unpackb(record, use_list=False)
     format_number = fields["format"]
     invariant(format_number == _FORMAT, f"catalog records of format {format_number} are not known")
+    if "query" in fields:
+        return View(fields["name"], fields["columns"], fields["query"], fields["uses"])
+    return _decode_table(fields)
+
+
+def _decode_table(fields: _Fields) -> Table:
     primary_key = fields.get("primary_key")
     slots: int = fields["slots"]
     return Table(

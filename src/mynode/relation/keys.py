@@ -4,7 +4,7 @@
 |--------------------------------------------|---------------------------------------------|
 | 01 "c"                                     | empty; every change of the catalog puts it  |
 | 01 "n"                                     | the next table or index id, msgpack integer |
-| 01 "t" name in UTF-8                       | a table's record, see `catalog`             |
+| 01 "t" name in UTF-8                       | a table's or view's record, `catalog_codec` |
 | 02 table id (4 bytes) primary key          | the row, see `rows`                         |
 | 02 table id (4 bytes) row id (16 bytes)    | the row of a table without a primary key    |
 | 03 table id (4) index id (4)               | how far the index is built: the key of the  |

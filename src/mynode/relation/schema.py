@@ -151,6 +151,22 @@ class Table:
         return next((index for index in self.indexes if index.name == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A query under a name, which it shares a namespace for with tables.
+
+    Attributes:
+        columns: what the query's first columns are called; it has no others until a table it uses gets more.
+        query: SQL text.
+        uses: names of the tables and views that the query itself names, in code-point order.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    query: str
+    uses: tuple[str, ...]
+
+
 NO_ID = 0
 """The id of a table or index that the catalog does not know yet."""
 

@@ -14,7 +14,8 @@ from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
-from mynode.relation.keys import CATALOG_END
+from mynode.relation.catalog_codec import encode_view
+from mynode.relation.keys import CATALOG_END, table_record_key
 from mynode.relation.rows import TableRows
 from mynode.sql import ast, plan
 from mynode.sql.ast import SessionControl, TransactionControl
@@ -72,11 +73,16 @@ class ParsedCall:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A plan made ready to run, with the types its parameters have in it."""
+    """A plan made ready to run, with the types its parameters have in it.
+
+    Attributes:
+        views: the keys and catalog records of the views that it uses.
+    """
 
     columns: tuple[ColumnInfo, ...]
     parameter_types: tuple[SqlType, ...]
     tables: tuple[TableRows, ...]
+    views: tuple[tuple[bytes, bytes], ...]
     execute: Execute
 
 
@@ -87,13 +93,14 @@ class PreparedStatement:
         columns: of the rows that it returns; empty for statements that return none.
     """
 
-    __slots__ = ("_convert", "_execute", "_tables", "columns", "is_read_only")
+    __slots__ = ("_convert", "_execute", "_tables", "_views", "columns", "is_read_only")
 
     def __init__(self, planned: _Planned, convert: Convert | None, *, is_read_only: bool) -> None:
         self.columns = planned.columns
         self.is_read_only = is_read_only
         self._execute = planned.execute
         self._tables = planned.tables
+        self._views = planned.views
         self._convert = convert
 
     def run(self, context: ExecutionContext) -> Execution:
@@ -105,6 +112,8 @@ class PreparedStatement:
         if transaction.record_reads:
             for rows in self._tables:
                 invariant(rows.is_current(transaction), f'"{rows.table.name}" is not what the plan was made for')
+            for key, record in self._views:
+                invariant(transaction.get(key) == record, "a view is not what the plan was made for")
         if self._convert is not None:
             context.parameters = self._convert(context.parameters)
         return self._execute(context)
@@ -256,7 +265,8 @@ def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Pl
     node = optimize(Planner(tables, parameters).statement(tree))
     builder = Builder(tables.used.values())
     execute = builder.statement(node)
-    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), execute)
+    views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
+    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
 
 
 def _result_columns(node: plan.Plan) -> tuple[ColumnInfo, ...]:

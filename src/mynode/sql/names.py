@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Final
 
-from mynode.base.errors import InvalidSchemaNameError, UndefinedColumnError, UndefinedTableError
+from mynode.base.errors import InvalidSchemaNameError, UndefinedColumnError, UndefinedTableError, WrongObjectTypeError
 from mynode.relation.catalog import Catalog
-from mynode.relation.schema import Index, Table
+from mynode.relation.schema import Index, Table, View
 from mynode.sql import ast
+from mynode.sql.keywords import RESERVED
 
 DEFAULT_SCHEMA: Final = "public"
 """The schema of all tables."""
+_PLAIN: Final = re.compile("[a-z_][a-z0-9_]*")
 
 
 class TableNames:
@@ -19,42 +22,70 @@ class TableNames:
 
     Attributes:
         used: those found, by name; the plan rests on their schemas, even if rules leave a table out of it.
+        used_views: the views found, by name.
+        named: the tables and views that the statement names itself, those in the queries of views not.
     """
 
-    __slots__ = ("_catalog", "used")
+    __slots__ = ("catalog", "named", "used", "used_views")
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self.used: dict[str, Table] = {}
+        self.used_views: dict[str, View] = {}
+        self.named: set[str] = set()
+
+    def in_view(self) -> TableNames:
+        """The same for the query of a view."""
+        inner = TableNames(self.catalog)
+        inner.used, inner.used_views = self.used, self.used_views
+        return inner
 
     def find(self, name: ast.TableName) -> Table:
         """Raises `UndefinedTableError` or `InvalidSchemaNameError`."""
         table = self.look_up(name)
         if table is not None:
             return table
-        near = get_close_matches(name.name, self._catalog.tables, 1)
+        if self.view(name) is not None:
+            raise WrongObjectTypeError(f'"{name.name}" is not a table', position=name.position)
+        near = get_close_matches(name.name, [*self.catalog.tables, *self.catalog.views], 1)
         hint = f'Perhaps you meant the table "{near[0]}".' if near else None
         raise UndefinedTableError(f'relation "{name.name}" does not exist', position=name.position, hint=hint)
 
     def look_up(self, name: ast.TableName) -> Table | None:
         """The table, if there is one. Raises `InvalidSchemaNameError`."""
         check_schema(name)
-        table = self._catalog.table(name.name)
+        table = self.catalog.table(name.name)
         if table is not None:
             self.used[table.name] = table
+            self.named.add(table.name)
         return table
 
     def index(self, name: str) -> tuple[Table, Index] | None:
         """The index of this name, which is not that of a primary key, and its table."""
-        return self._catalog.index(name)
+        return self.catalog.index(name)
 
     def primary_key(self, name: str) -> Table | None:
         """The table whose primary key has this name."""
-        return self._catalog.primary_key(name)
+        return self.catalog.primary_key(name)
 
     def is_taken(self, name: str) -> bool:
         """Whether a new relation cannot have this name."""
-        return self._catalog.has_relation(name)
+        return self.catalog.has_relation(name)
+
+    def view(self, name: ast.TableName) -> View | None:
+        """The view, if there is one. Raises `InvalidSchemaNameError`."""
+        check_schema(name)
+        view = self.catalog.views.get(name.name)
+        if view is not None:
+            self.used_views[view.name] = view
+            self.named.add(view.name)
+        return view
+
+
+def quoted(name: str) -> str:
+    """The name as SQL writes it: in double quotes unless it is plain."""
+    is_plain = _PLAIN.fullmatch(name) is not None and name.upper() not in RESERVED
+    return name if is_plain else '"' + name.replace('"', '""') + '"'
 
 
 def check_schema(name: ast.TableName) -> None:

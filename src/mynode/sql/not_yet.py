@@ -14,8 +14,6 @@ _NODES: Final[dict[type, str]] = {
     ast.ForeignKey: "FOREIGN KEY is",
     ast.AlterTable: "ALTER TABLE is",
     ast.Truncate: "TRUNCATE is",
-    ast.CreateView: "CREATE VIEW is",
-    ast.DropView: "DROP VIEW is",
 }
 _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.ColumnDefinition: {"identity": "GENERATED is"},

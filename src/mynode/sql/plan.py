@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from mynode.relation.paths import AccessPath
-from mynode.relation.schema import Index, Table
+from mynode.relation.schema import Index, Table, View
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
 from mynode.sql.functions.function import Function
 
@@ -415,9 +415,26 @@ class CreateTable:
 
 @dataclass(frozen=True, slots=True)
 class DropTable:
-    """The tables of a DROP TABLE that exist, and the names of those that IF EXISTS passes over."""
+    """The tables of a DROP TABLE that exist, the names of those that IF EXISTS passes over, the views on them."""
 
     tables: tuple[Table, ...]
+    missing: tuple[str, ...]
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView:
+    """A new view, perhaps in the place of one that there is."""
+
+    view: View
+    replaced: View | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """The views of a DROP VIEW that exist, with those on them, and the names of those that IF EXISTS passes over."""
+
+    views: tuple[View, ...]
     missing: tuple[str, ...]
 
 
@@ -449,4 +466,5 @@ class Explain:
 
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete
-Plan: TypeAlias = DataPlan | CreateTable | DropTable | CreateIndex | DropIndex | Explain | ShowTables
+SchemaPlan: TypeAlias = CreateTable | DropTable | CreateView | DropView | CreateIndex | DropIndex
+Plan: TypeAlias = DataPlan | SchemaPlan | Explain | ShowTables

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from mynode.base.errors import DuplicateTableError, FeatureNotSupportedError, UndefinedTableError
+from mynode.base.errors import (
+    DuplicateTableError,
+    FeatureNotSupportedError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
 from mynode.relation.schema import Table
 from mynode.sql import ast, plan
 from mynode.sql.change_planner import ChangePlanner
@@ -15,8 +20,9 @@ from mynode.sql.not_yet import not_yet, refuse_not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds
-from mynode.sql.show import show_columns
+from mynode.sql.show import show_columns, show_view_columns
 from mynode.sql.table_definitions import define_table
+from mynode.sql.views import create_view, drop_view, views_to_drop
 
 
 class Planner:
@@ -41,6 +47,10 @@ class Planner:
                 return self._create_table(statement)
             case ast.DropTable():
                 return self._drop_table(statement)
+            case ast.CreateView():
+                return create_view(statement, self._tables, self._ids)
+            case ast.DropView():
+                return drop_view(statement, self._tables)
             case ast.ShowTables():
                 return plan.ShowTables()
             case ast.CreateIndex():
@@ -48,7 +58,7 @@ class Planner:
             case ast.DropIndex():
                 return plan_drop_index(statement, self._tables)
             case ast.ShowColumns():
-                return show_columns(self._tables.find(statement.table), self._ids)
+                return self._show_columns(statement.table)
         if isinstance(statement, ast.TransactionControl | ast.SessionControl):
             raise FeatureNotSupportedError(
                 "this statement is its session's, and has no plan", position=statement.position
@@ -72,11 +82,18 @@ class Planner:
     def _create_table(self, statement: ast.CreateTable) -> plan.CreateTable:
         check_schema(statement.table)
         name = statement.table.name
-        if self._tables.is_taken(name) and self._tables.look_up(statement.table) is None:
+        is_other = self._tables.look_up(statement.table) is None and self._tables.view(statement.table) is None
+        if is_other and self._tables.is_taken(name):
             raise DuplicateTableError(f'relation "{name}" already exists', position=statement.table.position)
         table = define_table(statement, self._ids)
         indexes = unique_indexes(statement, table, self._tables)
         return plan.CreateTable(replace(table, indexes=indexes), statement.if_not_exists)
+
+    def _show_columns(self, name: ast.TableName) -> plan.Select:
+        view = self._tables.view(name)
+        if view is not None:
+            return show_view_columns(self._queries().view(view, name).columns, self._ids)
+        return show_columns(self._tables.find(name), self._ids)
 
     def _drop_table(self, statement: ast.DropTable) -> plan.DropTable:
         found: dict[str, Table] = {}
@@ -85,8 +102,13 @@ class Planner:
             table = self._tables.look_up(name)
             if table is not None:
                 found[table.name] = table
+            elif self._tables.view(name) is not None:
+                raise WrongObjectTypeError(
+                    f'"{name.name}" is not a table', position=name.position, hint="Use DROP VIEW to remove a view."
+                )
             elif statement.if_exists:
                 missing.append(name.name)
             else:
                 raise UndefinedTableError(f'table "{name.name}" does not exist', position=name.position)
-        return plan.DropTable(tuple(found.values()), tuple(missing))
+        views = views_to_drop(self._tables.catalog, found, "table", cascade=statement.cascade)
+        return plan.DropTable(tuple(found.values()), tuple(missing), views)

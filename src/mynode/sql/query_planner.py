@@ -9,10 +9,12 @@ from itertools import chain, count
 from mynode.base.errors import (
     DuplicateAliasError,
     InvalidColumnReferenceError,
+    SqlError,
     SqlSyntaxError,
     StatementTooComplexError,
 )
 from mynode.base.limits import MAX_WITH_USES
+from mynode.relation.schema import View
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce, common_type
@@ -30,6 +32,7 @@ from mynode.sql.from_clause import FromPlanner, Rows, called
 from mynode.sql.grouping import Grouping, aggregate_calls
 from mynode.sql.names import TableNames
 from mynode.sql.parameters import ParameterTypes
+from mynode.sql.parser import parse_stored_query
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import Output, grouped_by, ordered_by, outputs_of
 from mynode.sql.subqueries import Pending, applied, limited, operands, parted, value_rows
@@ -43,9 +46,12 @@ class QueryPlanner:
     A SELECT becomes, from the input up: Scan, Filter (WHERE), Aggregation, Filter (HAVING), Sort (ORDER BY), Limit,
     Project (the select list). The projection stands on top so that ORDER BY can use what is not selected and LIMIT
     spares computing it. With DISTINCT it stands below: Project, Distinct, Sort, Limit.
+
+    Attributes:
+        stars: what each `*` of the select lists stands for, by its position.
     """
 
-    __slots__ = ("_common", "_ids", "_outer", "_parameters", "_tables", "_uses")
+    __slots__ = ("_common", "_ids", "_outer", "_parameters", "_tables", "_uses", "stars")
 
     def __init__(
         self, tables: TableNames, parameters: ParameterTypes, ids: ColumnIds, outer: Binder | None = None
@@ -54,6 +60,7 @@ class QueryPlanner:
         self._parameters = parameters
         self._ids = ids
         self._outer = outer
+        self.stars: dict[int, list[PlanColumn]] = {}
         self._common: dict[str, tuple[ast.CommonTable, QueryPlanner]] = {}
         self._uses = count(1)
 
@@ -66,9 +73,15 @@ class QueryPlanner:
         return Binder(scope, self._parameters, self._ids, aggregates_in, self._subquery, self._outer)
 
     def _subquery(self, query: ast.Query, outer: Binder) -> plan.QueryNode:
-        inner = QueryPlanner(self._tables, self._parameters, self._ids, outer)
-        inner._common, inner._uses = self._common, self._uses
+        inner = self._beside(outer)
+        inner._common = self._common
         return inner.query(query)
+
+    def _beside(self, outer: Binder | None) -> QueryPlanner:
+        """A planner of another query of the same statement."""
+        made = QueryPlanner(self._tables, self._parameters, self._ids, outer)
+        made._uses, made.stars = self._uses, self.stars
+        return made
 
     def _body(self, query: ast.Query) -> plan.QueryNode:
         match query.body:
@@ -99,8 +112,7 @@ class QueryPlanner:
                     f'WITH query name "{table.name}" specified more than once', position=table.position
                 )
             names.add(table.name)
-            outer, inner = inner, QueryPlanner(self._tables, self._parameters, self._ids, self._outer)
-            inner._uses = self._uses
+            outer, inner = inner, self._beside(self._outer)
             inner._common = {**outer._common, table.name: (table, outer)}
             inner._common_table(ast.TableName(None, table.name, table.position))  # its errors, though nobody uses it
         return inner
@@ -109,12 +121,43 @@ class QueryPlanner:
         """The plan of the common table that is meant, if one is."""
         if name.schema is not None or name.name not in self._common:
             return None
-        if next(self._uses) > MAX_WITH_USES:
-            raise StatementTooComplexError("the queries of WITH use each other too often", position=name.position)
+        self._count_use(name)
         table, planner = self._common[name.name]
         node = planner.query(table.query)
         renamed = called(node, table.name, table.columns)
         return plan.Project(node, tuple(map(ColumnValue, renamed)), renamed)
+
+    # --- views --------------------------------------------------------------------------------------------------------
+
+    def _named_query(self, name: ast.TableName) -> plan.QueryNode | None:
+        """The plan of the common table or view that is meant, if one is."""
+        found = self._common_table(name)
+        if found is not None:
+            return found
+        view = self._tables.view(name)
+        return None if view is None else self.view(view, name)
+
+    def view(self, view: View, name: ast.TableName) -> plan.QueryNode:
+        """The plan of a view's query, as it is used under the name."""
+        self._count_use(name)
+        inner = QueryPlanner(self._tables.in_view(), self._parameters, self._ids)
+        inner._uses = self._uses
+        try:
+            node = inner.query(parse_stored_query(view.query))
+        except SqlError as error:
+            error.position = None
+            raise
+        columns = tuple(
+            replace(column, name=column_name, source=view.name)
+            for column, column_name in zip(node.columns, view.columns, strict=False)
+        )
+        return plan.Project(node, tuple(map(ColumnValue, columns)), columns)
+
+    def _count_use(self, name: ast.TableName) -> None:
+        if next(self._uses) > MAX_WITH_USES:
+            raise StatementTooComplexError(
+                "the queries of views and of WITH use each other too often", position=name.position
+            )
 
     # --- SELECT -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +169,12 @@ class QueryPlanner:
             condition = binder.condition(select.where, "WHERE")
             node = plan.Filter(applied(node, binder.take_pending()), condition)
         binder = self.binder(scope, None)
-        outputs = [output for item in select.items for output in outputs_of(item, scope, binder)]
+        outputs: list[Output] = []
+        for item in select.items:
+            found = outputs_of(item, scope, binder)
+            if isinstance(item, ast.Star):
+                self.stars[item.position] = [one.value.column for one in found if isinstance(one.value, ColumnValue)]
+            outputs += found
         waiting = binder.take_pending()
         group_binder = self.binder(scope, "GROUP BY").with_answers_of(binder)
         group_keys = tuple(dict.fromkeys(grouped_by(item, outputs, scope, group_binder) for item in select.group_by))
@@ -190,7 +238,7 @@ class QueryPlanner:
 
     def rows(self, references: Sequence[ast.TableReference]) -> Rows:
         """What FROM gives. Raises the `SqlError` of what it gets wrong."""
-        return FromPlanner(self._tables, self._ids, self._common_table, self.query, self.binder).rows(references)
+        return FromPlanner(self._tables, self._ids, self._named_query, self.query, self.binder).rows(references)
 
     def _values(self, values: ast.Values) -> plan.QueryNode:
         binder = self.binder(Scope(), "VALUES")

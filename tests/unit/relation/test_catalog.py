@@ -7,7 +7,7 @@ import pytest
 from mynode.base.errors import DuplicateTableError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import Catalog, create_table, drop_table, table_exists
-from mynode.relation.catalog_codec import decode_table, encode_table
+from mynode.relation.catalog_codec import decode_relation, encode_table, encode_view
 from mynode.relation.schema import (
     Check,
     Column,
@@ -16,6 +16,7 @@ from mynode.relation.schema import (
     PrimaryKey,
     ReferentialAction,
     Table,
+    View,
     new_table,
 )
 from mynode.testing.sql_database import SqlDatabase
@@ -42,9 +43,9 @@ def test_a_record_reads_back() -> None:
         ),
         referenced_by=("täble", "v"),
     )
-    assert decode_table(encode_table(table)) == table
+    assert decode_relation(encode_table(table)) == table
     bare = new_table("bare", (), None)
-    assert decode_table(encode_table(bare)) == bare
+    assert decode_relation(encode_table(bare)) == bare
 
 
 def test_tables_are_seen_once_they_are_committed() -> None:
@@ -121,3 +122,20 @@ def test_that_a_table_is_missing_is_a_read() -> None:
     database.execute("CREATE TABLE t ()")
     transaction.put(b"\x02x", b"")
     assert not database.commit(transaction)
+
+
+def test_a_view_is_kept_beside_tables() -> None:
+    view = View("v", ("a", "b"), "SELECT 1, 2", ("t", "u"))
+    assert decode_relation(encode_view(view)) == view
+
+
+def test_views_rest_on_what_views_they_use_rest_on() -> None:
+    views = [
+        View("one", ("a",), "", ("t",)),
+        View("three", ("a",), "", ("two",)),
+        View("two", ("a",), "", ("one", "u")),
+    ]
+    catalog = Catalog(1, {}, {view.name: view for view in views})
+    assert [view.name for view in catalog.views_on(["t"])] == ["one", "three", "two"]
+    assert [view.name for view in catalog.views_on(["u"])] == ["three", "two"]
+    assert catalog.views_on(["three"]) == ()

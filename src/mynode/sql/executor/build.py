@@ -64,6 +64,10 @@ class Builder:
                 return schema_changes.create_index(node)
             case plan.DropIndex():
                 return schema_changes.drop_indexes(node)
+            case plan.CreateView():
+                return schema_changes.create_view(node)
+            case plan.DropView():
+                return schema_changes.drop_views(node)
             case plan.ShowTables():
                 return select(
                     operators.value_rows(lambda context: [(name,) for name in table_names(context.transaction)]),

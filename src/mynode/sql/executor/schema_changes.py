@@ -1,10 +1,10 @@
-"""CREATE and DROP of tables and indexes: changes of catalog records in the transaction."""
+"""CREATE and DROP of tables, indexes and views: changes of catalog records in the transaction."""
 
 from __future__ import annotations
 
 from mynode.base.errors import DuplicateTableError
 from mynode.relation.catalog import create_table as create_in_catalog
-from mynode.relation.catalog import current_table, read_catalog, table_exists
+from mynode.relation.catalog import current_table, drop_view, put_view, read_catalog, table_exists
 from mynode.relation.catalog import drop_table as drop_from_catalog
 from mynode.relation.index_build import create_index as build_index
 from mynode.relation.index_build import drop_index
@@ -31,6 +31,8 @@ def create_table(node: plan.CreateTable) -> Execute:
 def drop_tables(node: plan.DropTable) -> Execute:
     def run(context: ExecutionContext) -> Execution:
         yield from ()
+        for view in node.views:
+            drop_view(context.transaction, view)
         for table in node.tables:
             drop_from_catalog(context.transaction, table)
         for name in node.missing:
@@ -63,5 +65,28 @@ def drop_indexes(node: plan.DropIndex) -> Execute:
                 if table is not None and index.id == index_id:
                     drop_index(context.transaction, table, index)
         return Completion("DROP INDEX", -1)
+
+    return run
+
+
+def create_view(node: plan.CreateView) -> Execute:
+    """The execution raises `DuplicateTableError`."""
+
+    def run(context: ExecutionContext) -> Execution:
+        yield from ()
+        put_view(context.transaction, node.view, node.replaced)
+        return Completion("CREATE VIEW", -1)
+
+    return run
+
+
+def drop_views(node: plan.DropView) -> Execute:
+    def run(context: ExecutionContext) -> Execution:
+        yield from ()
+        for view in node.views:
+            drop_view(context.transaction, view)
+        for name in node.missing:
+            table_exists(context.transaction, name)
+        return Completion("DROP VIEW", -1)
 
     return run

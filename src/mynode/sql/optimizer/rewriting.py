@@ -21,7 +21,15 @@ def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
         case plan.Explain():
             inner = node.plan
             return replace(node, plan=replace(inner, input=rewrite_query(inner.input, rule)))
-        case plan.CreateTable() | plan.DropTable() | plan.CreateIndex() | plan.DropIndex() | plan.ShowTables():
+        case (
+            plan.CreateTable()
+            | plan.DropTable()
+            | plan.CreateIndex()
+            | plan.DropIndex()
+            | plan.CreateView()
+            | plan.DropView()
+            | plan.ShowTables()
+        ):
             return node
     assert_never(node)
 

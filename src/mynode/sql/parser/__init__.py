@@ -52,6 +52,14 @@ def parse_stored_expression(text: str) -> ast.Expression:
     return expression
 
 
+def parse_stored_query(text: str) -> ast.Query:
+    """The query that the `CreateView` of a syntax tree has as its text."""
+    cursor = Cursor(text, parse_query)
+    query = parse_query(cursor)
+    cursor.expect(END)
+    return query
+
+
 def _check_size(text: str) -> None:
     size = len(text)
     if size <= MAX_STATEMENT_BYTES and not text.isascii():
