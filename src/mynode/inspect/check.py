@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from mynode.base.errors import CorruptionError
 from mynode.base.exit_codes import EXIT_DONE, EXIT_FAILED
 from mynode.base.limits import KIB, MIB
 from mynode.inspect.directories import data_directories
+from mynode.mvcc.view import ReadView
+from mynode.relation.index_check import check_indexes
 from mynode.storage.pages.check import CheckpointSizes, check_pages
+from mynode.storage.pages.engine import PageEngine
 from mynode.storage.pages.format import FILE_NAME, META_PAGES, PAGE_BYTES
 from mynode.storage.raft_log.recovery import Recovered, recover
 
@@ -41,7 +45,7 @@ def run_check(path: Path) -> int:
 
 
 def check_disk(disk: Disk) -> DirectoryCheck:
-    """Check the raft log, the page file, and that the one goes on where the other ends.
+    """Check the raft log, the page file, that the one goes on where the other ends, and that indexes fit their tables.
 
     Raises:
         DiskError: the disk failed.
@@ -64,6 +68,9 @@ def check_disk(disk: Disk) -> DirectoryCheck:
     result.problems += [str(problem) for problem in pages.problems]
     for sizes in pages.checkpoints:
         result.sizes += _describe_tree(sizes)
+    if not pages.problems:
+        with closing(PageEngine.look(disk)) as engine:
+            result.problems += check_indexes(ReadView(engine.applied_index, engine.tree))
     if log is not None:
         result.problems += [problem for sizes in pages.checkpoints for problem in _gaps(sizes, log)]
     return result

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import SqlError
+from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.limits import INDEX_BATCH_ROWS, MAX_TRANSACTION_BYTES, ROWS_BETWEEN_PAUSES, ROWS_INDEXED_AT_ONCE
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import new_id, put_table
@@ -34,7 +34,7 @@ from mynode.relation.schema import Index, Table
 _MOST_BYTES: Final = MAX_TRANSACTION_BYTES // 4
 
 
-class IndexTooBigError(SqlError):
+class IndexTooBigError(ProgramLimitExceededError):
     """The table has too many rows for an index to be built in one transaction.
 
     Attributes:
@@ -85,7 +85,7 @@ def create_index(transaction: Transaction, table: Table, draft: Index) -> Iterat
     """
     index = unfinished(table, draft)
     if index is not None:
-        if progress(transaction, table, index) != TableRows(table).high:
+        if not is_filled(transaction, table, index):
             raise IndexTooBigError(table, draft)
         make_ready(transaction, table, index)
         return
@@ -107,7 +107,17 @@ def unfinished(table: Table, draft: Index) -> Index | None:
     return None
 
 
-def progress(transaction: Transaction, table: Table, index: Index) -> bytes:
+def building(draft: Index) -> Index:
+    """The draft as it is while it is built."""
+    return replace(draft, is_ready=False)
+
+
+def is_filled(transaction: Transaction, table: Table, index: Index) -> bool:
+    """Whether all entries of an index that is being built are there."""
+    return _progress(transaction, table, index) == TableRows(table).high
+
+
+def _progress(transaction: Transaction, table: Table, index: Index) -> bytes:
     """The key of the row with which the build goes on; `TableRows.high` when all entries are there."""
     return transaction.get(IndexEntries(table, index).prefix) or TableRows(table).low
 
@@ -126,7 +136,7 @@ def add_batch(
     rows, entries = TableRows(table), IndexEntries(table, index)
     reached = rows.high
     first_unread: bytes | None = None
-    found = transaction.view.scan(progress(transaction, table, index), rows.high)
+    found = transaction.view.scan(_progress(transaction, table, index), rows.high)
     for count, (key, record) in enumerate(found):
         if count == most_rows or transaction.writes.size_bytes > _MOST_BYTES:
             reached = key

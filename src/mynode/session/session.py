@@ -54,6 +54,7 @@ from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, sto
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
+from mynode.relation.index_build import IndexTooBigError
 from mynode.session.api import (
     ColumnInfo,
     Completion,
@@ -64,6 +65,7 @@ from mynode.session.api import (
     TransactionStatus,
 )
 from mynode.session.effects import Backoff, Emit, Limit, OpenFreshView, OpenView, Pause
+from mynode.session.index_build import IndexBuild
 from mynode.session.lane import may_enter
 from mynode.session.lane_api import LaneRefusal, LaneSettled
 from mynode.session.settings import Settings, shown
@@ -230,6 +232,10 @@ class Session:
             answer: WriteResult | SqlError
             try:
                 answer = yield from self._run(request, write.parsed, transaction, self._now())
+            except IndexTooBigError as needed:
+                yield from IndexBuild(needed, self._random).run()
+                view = yield from open_view(OpenView(request.floor))
+                continue
             except SqlError as error:
                 answer = error
             if write.is_retry or not (isinstance(answer, SqlError) or not transaction.writes):

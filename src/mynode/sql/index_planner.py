@@ -120,13 +120,14 @@ def unique_index(constraint: ast.Unique, table: Table, is_taken: Callable[[str],
             raise DuplicateColumnError(f'column "{one.name}" appears twice in unique constraint', position=one.position)
         positions.append(position)
     _check_count(len(positions), constraint.position)
-    name = constraint.name
-    if name is None:
-        base = default_name(table.name, [table.columns[position].name for position in positions], _CONSTRAINT)
-        name = next(name for name in numbered_names(base) if not is_taken(name))
-    elif is_taken(name):
-        raise DuplicateTableError(f'relation "{name}" already exists', position=constraint.position)
-    return Index(NO_ID, name, tuple(map(KeyColumn, positions)), is_unique=True, is_constraint=True)
+    columns = tuple(map(KeyColumn, positions))
+    base = constraint.name or default_name(table.name, [table.columns[one].name for one in positions], _CONSTRAINT)
+    names = numbered_names(base) if constraint.name is None else (base,)
+    for name in names:
+        draft = Index(NO_ID, name, columns, is_unique=True, is_constraint=True)
+        if not is_taken(name) or unfinished(table, draft) is not None:
+            return draft
+    raise DuplicateTableError(f'relation "{base}" already exists', position=constraint.position)
 
 
 def _check_count(columns: int, position: int) -> None:

@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 
 from mynode import cli
+from mynode.inspect.check import check_disk
 from mynode.machine.commands import TransactionCommand, encode_command
 from mynode.machine.machine import Machine
+from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.transaction import Transaction
 from mynode.raft.effects import HardState, Persist
 from mynode.raft.messages import Entry, EntryKind
-from mynode.relation.catalog import create_table
+from mynode.relation.catalog import Catalog, create_table
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Column, PrimaryKey, new_table
 from mynode.storage.data_directory import DataDirectory
 from mynode.storage.pages import PageEngine
 from mynode.storage.pages.format import FILE_NAME, PAGE_BYTES
 from mynode.storage.raft_log import RaftLog
+from mynode.testing.sql_sessions import SessionDatabase
 from mynode.values.types import INTEGER, TEXT
 
 Mynode = Callable[..., tuple[int, str, str]]
@@ -85,6 +88,32 @@ def test_check_finds_a_sound_node_sound_and_says_its_sizes(tmp_path: Path, mynod
     assert lines[4].startswith("  checkpoint 1: the tree after entry 101, ")
     assert lines[-1] == "  sound"
     assert mynode("check", str(tmp_path / "node-1"))[:2] == (0, out)
+
+
+def test_check_finds_indexes_that_do_not_fit_their_tables(tmp_path: Path, mynode: Mynode) -> None:
+    with (
+        closing(DataDirectory.open(tmp_path, 1, "test")) as directory,
+        closing(PageEngine.open(directory.disk)) as engine,
+    ):
+        database = SessionDatabase(machine=Machine(engine))
+        session = database.session()
+        session.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER UNIQUE)")
+        session.execute("INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)")
+        engine.checkpoint()
+        assert check_disk(directory.disk).problems == []
+        view = database.machine.view()
+        rows = TableRows(Catalog.load(view).tables["t"])
+        entries, key = rows.indexes[0], rows.key_of((1, None))
+        wrong = ((entries.key((1, 11), key), key), (entries.key((2, 20), key), None))
+        database.apply(TransactionCommand(b"w" * 16, 1, 0, view.version, ReadSet(), wrong, b""))
+        engine.checkpoint()
+    code, out, _ = mynode("check", str(tmp_path))
+    assert code == 1
+    assert out.splitlines()[-2:] == [
+        f'  problem: index "t_a_key" of table "t": the row at {rows.key_of((2, None)).hex()} has no entry',
+        f'  problem: index "t_a_key" of table "t": the entry {wrong[0][0].hex()} leads to the row at {key.hex()}, '
+        "which has other values",
+    ]
 
 
 def test_check_names_what_is_damaged(tmp_path: Path, mynode: Mynode) -> None:
