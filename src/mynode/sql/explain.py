@@ -46,6 +46,8 @@ def _shown(node: plan.QueryNode) -> _Shown:
         case plan.ValueRows():
             counted = f"{len(node.rows)} row{'' if len(node.rows) == 1 else 's'}"
             return _Shown("Result" if node.rows == ((),) else f"Values: {counted}")
+        case plan.CatalogRows():
+            return _Shown(f"Catalog Scan on {node.name}")
         case plan.Scan():
             return _scan(node)
         case plan.Filter():

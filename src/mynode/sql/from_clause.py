@@ -15,7 +15,8 @@ from mynode.base.errors import (
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.expressions import Coalesce, ColumnValue, Expression, PlanColumn, as_outer, conjunction, is_nullable
-from mynode.sql.names import TableNames
+from mynode.sql.information_schema import virtual_table
+from mynode.sql.names import VIRTUAL_SCHEMAS, TableNames
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.subqueries import Pending, applied
 
@@ -76,7 +77,9 @@ class FromPlanner:
 
     def _named(self, reference: ast.NamedTable) -> Rows:
         name = reference.alias or reference.table.name
-        query = self._find_query(reference.table)
+        query = None if reference.table.schema in VIRTUAL_SCHEMAS else self._find_query(reference.table)
+        if query is None:
+            query = virtual_table(reference.table, self._tables.catalog, self._ids)
         if query is not None:
             return _called(query, name, reference)
         table = self._tables.find(reference.table)

@@ -6,7 +6,13 @@ import re
 from difflib import get_close_matches
 from typing import Final
 
-from mynode.base.errors import InvalidSchemaNameError, UndefinedColumnError, UndefinedTableError, WrongObjectTypeError
+from mynode.base.errors import (
+    FeatureNotSupportedError,
+    InvalidSchemaNameError,
+    UndefinedColumnError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
 from mynode.relation.catalog import Catalog
 from mynode.relation.schema import Index, Table, View
 from mynode.sql import ast
@@ -14,6 +20,8 @@ from mynode.sql.keywords import RESERVED
 
 DEFAULT_SCHEMA: Final = "public"
 """The schema of all tables."""
+VIRTUAL_SCHEMAS: Final = ("information_schema", "pg_catalog")
+"""The schemas whose tables tell of the catalog."""
 _PLAIN: Final = re.compile("[a-z_][a-z0-9_]*")
 
 
@@ -89,7 +97,9 @@ def quoted(name: str) -> str:
 
 
 def check_schema(name: ast.TableName) -> None:
-    """Raises `InvalidSchemaNameError` for a schema other than `DEFAULT_SCHEMA`."""
+    """Raises `InvalidSchemaNameError` or `FeatureNotSupportedError` for a schema other than `DEFAULT_SCHEMA`."""
+    if name.schema in VIRTUAL_SCHEMAS:
+        raise FeatureNotSupportedError(f"{name.schema} can only be queried", position=name.position)
     if name.schema not in (None, DEFAULT_SCHEMA):
         raise InvalidSchemaNameError(f'schema "{name.schema}" does not exist', position=name.position)
 

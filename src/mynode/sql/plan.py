@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
+from mynode.relation.catalog import Catalog
 from mynode.relation.paths import AccessPath
 from mynode.relation.schema import Index, Table, View
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
@@ -61,6 +62,15 @@ class ValueRows:
     """Rows made of expressions over no input. SELECT without FROM reads one row of no columns."""
 
     rows: tuple[tuple[Expression, ...], ...]
+    columns: tuple[PlanColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRows:
+    """The rows of a table that tells of the catalog, see `sql.information_schema`; of the one that was planned with."""
+
+    name: str
+    catalog: Catalog
     columns: tuple[PlanColumn, ...]
 
 
@@ -284,6 +294,7 @@ class SetOperation:
 
 QueryNode: TypeAlias = (
     ValueRows
+    | CatalogRows
     | Scan
     | Filter
     | Project

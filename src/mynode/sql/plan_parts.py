@@ -12,7 +12,7 @@ from mynode.sql.expressions import Expression, OuterValue, PlanColumn, is_volati
 def inputs(node: plan.QueryNode) -> tuple[plan.QueryNode, ...]:
     """The nodes right below; of an `Apply` its sub-query too."""
     match node:
-        case plan.ValueRows() | plan.Scan():
+        case plan.ValueRows() | plan.CatalogRows() | plan.Scan():
             return ()
         case plan.Join() | plan.LookupJoin() | plan.SetOperation():
             return node.left, node.right
@@ -49,7 +49,7 @@ def expressions(node: plan.QueryNode) -> Iterator[Expression]:
                 yield condition
         case plan.Apply(question=plan.AnyMatch(operand)):
             yield operand
-        case plan.Apply() | plan.LookupJoin() | plan.SetOperation() | plan.Distinct():
+        case plan.CatalogRows() | plan.Apply() | plan.LookupJoin() | plan.SetOperation() | plan.Distinct():
             return
 
 

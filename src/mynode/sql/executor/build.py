@@ -20,6 +20,7 @@ from mynode.sql.executor.scan import key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn
+from mynode.sql.information_schema import virtual_rows
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
 
@@ -91,6 +92,8 @@ class Builder:
         match node:
             case plan.ValueRows():
                 return operators.value_rows(Compiler().value_rows(node.rows))
+            case plan.CatalogRows(name, catalog):
+                return operators.catalog_rows(lambda: virtual_rows(name, catalog))
             case plan.Scan():
                 return self._scan(node)
             case plan.Filter():
@@ -241,7 +244,7 @@ def _reads_at_once(node: plan.QueryNode) -> bool:
             return False  # each row is looked up when its entry is come by
         case plan.Scan(access=plan.KeyPoints(keys)):
             return len(keys) == 1
-        case plan.Scan() | plan.ValueRows():
+        case plan.Scan() | plan.ValueRows() | plan.CatalogRows():
             return True
     return False
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from mynode.base.errors import InvalidRowCountError
+from mynode.mvcc.keyspace import CATALOG
+from mynode.relation.keys import CATALOG_END
 from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.values.types import Row, Value
@@ -15,6 +18,19 @@ def value_rows(rows: Callable[[ExecutionContext], Sequence[Row]]) -> Batches:
         made = rows(context)
         for start in range(0, len(made), ROWS_PER_STEP):
             yield list(made[start : start + ROWS_PER_STEP])
+
+    return run
+
+
+def catalog_rows(rows: Callable[[], Iterator[Row]]) -> Batches:
+    """Rows that are made from the catalog; all of it enters the read set."""
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        if context.transaction.record_reads:
+            context.transaction.reads.add_range(CATALOG, CATALOG_END)
+        made = rows()
+        while batch := list(islice(made, ROWS_PER_STEP)):
+            yield batch
 
     return run
 

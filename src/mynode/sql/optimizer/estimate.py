@@ -9,6 +9,7 @@ from mynode.sql.expressions import Constant
 
 TABLE_ROWS = 10_000.0
 """Taken for any table."""
+CATALOG_ROWS = 100.0
 _FILTERED = 0.25
 _RANGE = 0.1
 _EQUAL = 0.02
@@ -18,6 +19,8 @@ def estimated_rows(node: plan.QueryNode) -> float:
     match node:
         case plan.ValueRows():
             return len(node.rows)
+        case plan.CatalogRows():
+            return CATALOG_ROWS
         case plan.Scan():
             return _scanned(node)
         case plan.Filter():

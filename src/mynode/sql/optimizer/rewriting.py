@@ -41,7 +41,7 @@ def rewrite_query(node: plan.QueryNode, rule: Rule) -> plan.QueryNode:
 def change_inputs(node: plan.QueryNode, change: Rule) -> plan.QueryNode:
     """The node with each of its inputs changed."""
     match node:
-        case plan.ValueRows() | plan.Scan():
+        case plan.ValueRows() | plan.CatalogRows() | plan.Scan():
             return node
         case plan.Join() | plan.LookupJoin() | plan.SetOperation():
             left, right = change(node.left), change(node.right)
@@ -77,6 +77,8 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
             return replace(node, condition=node.condition and change(node.condition), keys=keys)
         case plan.Apply(question=plan.AnyMatch() as question):
             return replace(node, question=replace(question, operand=change(question.operand)))
-        case plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.Apply() | plan.SetOperation():
+        case (
+            plan.CatalogRows() | plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.Apply() | plan.SetOperation()
+        ):
             return node
     assert_never(node)
