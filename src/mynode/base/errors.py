@@ -412,6 +412,16 @@ class UniqueViolationError(SqlError):
     sqlstate = "23505"
 
 
+class ForeignKeyViolationError(SqlError):
+    sqlstate = "23503"
+
+
+class InvalidForeignKeyError(SqlError):
+    """A foreign key that refers to what is not unique, or by another number of columns."""
+
+    sqlstate = "42830"
+
+
 class CheckViolationError(SqlError):
     sqlstate = "23514"
 

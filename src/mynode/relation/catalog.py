@@ -112,6 +112,8 @@ def create_table(transaction: Transaction, draft: Table) -> Table:
     indexes = tuple(replace(index, id=new_id(transaction)) for index in draft.indexes)
     table = replace(draft, id=table_id, indexes=indexes)
     put_table(transaction, table)
+    for parent in sorted({foreign_key.table for foreign_key in table.foreign_keys}):
+        link(transaction, parent)
     return table
 
 
@@ -155,6 +157,25 @@ def drop_view(transaction: Transaction, view: View) -> None:
 
 
 def drop_table(transaction: Transaction, table: Table) -> None:
-    """Delete the table's record; its rows become garbage."""
+    """Delete the table's record and the foreign keys of others that refer to it; its rows become garbage."""
+    for name in table.referenced_by:
+        child = current_table(transaction, name)
+        if child is not None and child.name != table.name:
+            kept = tuple(one for one in child.foreign_keys if one.table != table.name)
+            put_table(transaction, replace(child, foreign_keys=kept))
     transaction.delete(table_record_key(table.name))
     mark_changed(transaction)
+    for parent in sorted({foreign_key.table for foreign_key in table.foreign_keys}):
+        link(transaction, parent)
+
+
+def link(transaction: Transaction, name: str) -> None:
+    """Let a table's record name the tables that refer to it, as their foreign keys now are."""
+    table = current_table(transaction, name)
+    if table is None:
+        return
+    relations = [decode_relation(record) for _, record in transaction.scan(TABLES, TABLES_END)]
+    tables = [one for one in relations if isinstance(one, Table)]
+    referring = sorted(child.name for child in tables if any(one.table == name for one in child.foreign_keys))
+    if tuple(referring) != table.referenced_by:
+        put_table(transaction, replace(table, referenced_by=tuple(referring)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
+from mynode.base.errors import InvariantViolation, ProgramLimitExceededError, UniqueViolationError
 from mynode.base.limits import MAX_KEY_BYTES
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog_codec import encode_table
@@ -68,14 +68,15 @@ class TableRows:
             raise ProgramLimitExceededError(f"a key of {len(key)} bytes is over the limit of {MAX_KEY_BYTES}")
         return key
 
-    def insert(self, transaction: Transaction, row: Row) -> None:
-        """Add a row of a table with a primary key. Raises `UniqueViolationError`."""
+    def insert(self, transaction: Transaction, row: Row) -> bytes:
+        """Add a row of a table with a primary key; returns its key. Raises `UniqueViolationError`."""
         key = self.key_of(row)
         if transaction.get(key) is not None:
             raise self._duplicate(row)
         transaction.put(key, self.encode(row))
         for index in self.indexes:
             index.add(transaction, row, key)
+        return key
 
     def insert_at(self, transaction: Transaction, key: bytes, row: Row) -> None:
         """Add a row at a key from `row_ids`. Raises `UniqueViolationError`."""
@@ -89,10 +90,11 @@ class TableRows:
         Returns the indexes that have no entry of the row now, because it has other values in them: it must be added to
         these once all rows of the statement are changed, which may exchange values among them.
         """
-        old = self._old(transaction, key) if self.indexes else None
+        if not self.indexes:
+            transaction.put(key, self.encode(row))
+            return ()
+        old = self.read_again(transaction, key)
         transaction.put(key, self.encode(row))
-        if old is None:
-            return self.indexes
         changed: list[IndexEntries] = []
         for index in self.indexes:
             if index.differs(old, row):
@@ -104,15 +106,20 @@ class TableRows:
 
     def remove(self, transaction: Transaction, key: bytes) -> None:
         """Take away the row that the transaction has read at its key, if it is still there."""
-        old = self._old(transaction, key) if self.indexes else None
+        if self.indexes:
+            record = transaction.read_again(key)
+            if record is not None:
+                old = self.decode(record)
+                for index in self.indexes:
+                    index.remove(transaction, old, key)
         transaction.delete(key)
-        if old is not None:
-            for index in self.indexes:
-                index.remove(transaction, old, key)
 
-    def _old(self, transaction: Transaction, key: bytes) -> Row | None:
+    def read_again(self, transaction: Transaction, key: bytes) -> Row:
+        """The row at a key at which the transaction has found one."""
         record = transaction.read_again(key)
-        return None if record is None else self.decode(record)
+        if record is None:
+            raise InvariantViolation("a row is where it was found")
+        return self.decode(record)
 
     def row_ids(self, transaction: Transaction, now_us: int) -> Callable[[int], bytes]:
         """For a table without a primary key: gives the key of the statement's first, second, … new row (from 0).

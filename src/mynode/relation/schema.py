@@ -6,6 +6,7 @@ position among the columns, what lies in another table by its name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -145,6 +146,14 @@ class Table:
             if column.name == column_name:
                 return position
         return None
+
+    def constraint_names(self) -> Iterator[str]:
+        """The names of all constraints, which differ."""
+        if self.primary_key is not None:
+            yield self.primary_key.name
+        yield from (index.name for index in self.indexes if index.is_constraint)
+        yield from (check.name for check in self.checks)
+        yield from (foreign_key.name for foreign_key in self.foreign_keys)
 
     def index(self, name: str) -> Index | None:
         """The index of this name, if it is one of the table's."""

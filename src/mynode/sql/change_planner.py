@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mynode.base.errors import DuplicateColumnError, SqlSyntaxError
 from mynode.relation.schema import Column, Table
 from mynode.sql import ast, plan
+from mynode.sql import foreign_keys as foreign_keys_of
 from mynode.sql.binder import Binder, assignment_mismatch
 from mynode.sql.coercion import coerce
 from mynode.sql.conflicts import arbiters
@@ -82,7 +83,12 @@ class ChangePlanner:
         returning = self._returning(statement.returning, Scope((Source(name, columns),)))
         rows = self._inserted_rows(table, columns, statement)
         on_conflict = None if statement.on_conflict is None else self._on_conflict(table, name, statement.on_conflict)
-        return plan.Insert(table, rows, row_rules(table, self._ids), on_conflict, returning)
+        foreign_keys = foreign_keys_of.of_insert(table, self._tables, self._ids)
+        if statement.on_conflict is not None and statement.on_conflict.update is not None:
+            assigned = [table.position_of(one.column.name) for one in statement.on_conflict.update.assignments]
+            positions = {position for position in assigned if position is not None}
+            foreign_keys = foreign_keys_of.of_update(table, positions, self._tables, self._ids) or foreign_keys
+        return plan.Insert(table, rows, row_rules(table, self._ids), on_conflict, foreign_keys, returning)
 
     def _inserted_rows(self, table: Table, columns: tuple[PlanColumn, ...], statement: ast.Insert) -> plan.QueryNode:
         source = statement.source
@@ -160,7 +166,8 @@ class ChangePlanner:
         )
         key_columns = table.primary_key.columns if table.primary_key else ()
         moves = any(position in new_values for position in key_columns)
-        return plan.Update(table, made, row_rules(table, self._ids), moves, changed.repeats, returning)
+        foreign_keys = foreign_keys_of.of_update(table, new_values.keys(), self._tables, self._ids)
+        return plan.Update(table, made, row_rules(table, self._ids), moves, changed.repeats, foreign_keys, returning)
 
     def _assignments(
         self, table: Table, assignments: Sequence[ast.Assignment], binder: Binder
@@ -187,7 +194,8 @@ class ChangePlanner:
         if changed.repeats:
             passed = (*changed.scan.columns, *changed.source_columns(statement.returning))
             node = plan.Project(node, tuple(map(ColumnValue, passed)), passed)
-        return plan.Delete(table, node, changed.repeats, returning)
+        foreign_keys = foreign_keys_of.of_delete(table, self._tables, self._ids)
+        return plan.Delete(table, node, changed.repeats, foreign_keys, returning)
 
     def _changed_rows(
         self,

@@ -68,6 +68,11 @@ class TableNames:
             self.named.add(table.name)
         return table
 
+    def known(self, name: str) -> Table:
+        """A table that another one's schema names, so that there is one."""
+        table = self.used[name] = self.catalog.tables[name]
+        return table
+
     def index(self, name: str) -> tuple[Table, Index] | None:
         """The index of this name, which is not that of a primary key, and its table."""
         return self.catalog.index(name)

@@ -11,7 +11,6 @@ from mynode.base.errors import FeatureNotSupportedError
 from mynode.sql import ast
 
 _NODES: Final[dict[type, str]] = {
-    ast.ForeignKey: "FOREIGN KEY is",
     ast.AlterTable: "ALTER TABLE is",
     ast.Truncate: "TRUNCATE is",
 }

@@ -349,6 +349,25 @@ class RowRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CascadedTable:
+    """A table whose rows the actions of foreign keys may change.
+
+    Attributes:
+        defaults: a value for each column, over no input.
+    """
+
+    rules: RowRules
+    defaults: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeys:
+    """That a change of rows has to do with foreign keys. The tables at their ends are among those the plan uses."""
+
+    cascaded: tuple[CascadedTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ConflictUpdate:
     """DO UPDATE: the row that is in the way gets new values if the condition is TRUE.
 
@@ -382,6 +401,7 @@ class Insert:
     input: QueryNode
     rules: RowRules
     on_conflict: OnConflict | None
+    foreign_keys: ForeignKeys | None
     returning: Returning | None
 
 
@@ -399,6 +419,7 @@ class Update:
     rules: RowRules
     moves: bool
     repeats: bool
+    foreign_keys: ForeignKeys | None
     returning: Returning | None
 
 
@@ -413,6 +434,7 @@ class Delete:
     table: Table
     input: QueryNode
     repeats: bool
+    foreign_keys: ForeignKeys | None
     returning: Returning | None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
 from mynode.base.errors import (
+    DependentObjectsError,
     DuplicateTableError,
     FeatureNotSupportedError,
     UndefinedTableError,
@@ -14,6 +16,7 @@ from mynode.base.errors import (
 from mynode.relation.schema import Table
 from mynode.sql import ast, plan
 from mynode.sql.change_planner import ChangePlanner
+from mynode.sql.foreign_keys import foreign_keys
 from mynode.sql.index_planner import plan_create_index, plan_drop_index, unique_indexes
 from mynode.sql.names import TableNames, check_schema
 from mynode.sql.not_yet import not_yet, refuse_not_yet
@@ -86,8 +89,10 @@ class Planner:
         if is_other and self._tables.is_taken(name):
             raise DuplicateTableError(f'relation "{name}" already exists', position=statement.table.position)
         table = define_table(statement, self._ids)
-        indexes = unique_indexes(statement, table, self._tables)
-        return plan.CreateTable(replace(table, indexes=indexes), statement.if_not_exists)
+        table = replace(table, indexes=unique_indexes(statement, table, self._tables))
+        named = {constraint.name for constraint in statement.constraints if constraint.name is not None}
+        found = foreign_keys(statement, table, self._tables, named | set(table.constraint_names()))
+        return plan.CreateTable(replace(table, foreign_keys=found), statement.if_not_exists)
 
     def _show_columns(self, name: ast.TableName) -> plan.Select:
         view = self._tables.view(name)
@@ -110,5 +115,19 @@ class Planner:
                 missing.append(name.name)
             else:
                 raise UndefinedTableError(f'table "{name.name}" does not exist', position=name.position)
+        if not statement.cascade:
+            _refuse_referenced(found)
         views = views_to_drop(self._tables.catalog, found, "table", cascade=statement.cascade)
         return plan.DropTable(tuple(found.values()), tuple(missing), views)
+
+
+def _refuse_referenced(dropped: Mapping[str, Table]) -> None:
+    """Raises `DependentObjectsError` for tables to which others refer that stay."""
+    for table in dropped.values():
+        staying = [name for name in table.referenced_by if name not in dropped]
+        if staying:
+            raise DependentObjectsError(
+                f"cannot drop table {table.name} because other objects depend on it",
+                detail="\n".join(f"foreign keys of table {name} depend on table {table.name}" for name in staying),
+                hint="Use DROP ... CASCADE to drop the dependent objects too.",
+            )

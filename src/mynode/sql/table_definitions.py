@@ -18,13 +18,12 @@ from mynode.sql import ast
 from mynode.sql.binder import resolve_type
 from mynode.sql.constraint_names import default_name, numbered_names
 from mynode.sql.expressions import columns_in
-from mynode.sql.not_yet import not_yet
 from mynode.sql.scope import ColumnIds
 from mynode.sql.stored_expressions import bind_check, bind_default
 
 
 def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
-    """The table as a draft, which the catalog gives its id, without the indexes of its UNIQUE constraints.
+    """The table as a draft, which the catalog gives its id, without what UNIQUE and FOREIGN KEY add to it.
 
     Raises the `SqlError` of what is wrong with it.
     """
@@ -97,10 +96,8 @@ def _column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: C
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:
     found: PrimaryKey | None = None
     for constraint in statement.constraints:
-        if isinstance(constraint, ast.Check | ast.Unique):
-            continue
         if not isinstance(constraint, ast.PrimaryKey):
-            raise not_yet(constraint)
+            continue
         if found is not None:
             raise InvalidTableDefinitionError(
                 f'multiple primary keys for table "{statement.table.name}" are not allowed',

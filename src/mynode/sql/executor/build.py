@@ -12,6 +12,7 @@ from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.context import Batches, Execute
+from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
@@ -47,16 +48,15 @@ class Builder:
             case plan.Select():
                 return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
-                rows, check = self.tables[node.table.name], row_check(node.rules)
-                source, returning = self._found(node.input), _returning(node)
+                target, source, returning = self._target(node), self._found(node.input), _returning(node)
                 if node.on_conflict is not None:
-                    return insert_or(rows, check, source, node.on_conflict, returning)
-                return changes.insert(rows, check, source, returning)
+                    return insert_or(target, source, node.on_conflict, returning)
+                return changes.insert(target, source, returning)
             case plan.Update():
-                rows, check = self.tables[node.table.name], row_check(node.rules)
-                return changes.update(rows, check, self._changed(node), _returning(node), moves=node.moves)
+                return changes.update(self._target(node), self._changed(node), _returning(node), moves=node.moves)
             case plan.Delete():
-                return changes.delete(self.tables[node.table.name], self._changed(node), _returning(node))
+                rows, foreign_keys = self.tables[node.table.name], self._foreign_keys(node.foreign_keys)
+                return changes.delete(rows, foreign_keys, self._changed(node), _returning(node))
             case plan.CreateTable():
                 return schema_changes.create_table(node)
             case plan.DropTable():
@@ -79,6 +79,21 @@ class Builder:
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
         assert_never(node)
+
+    def _target(self, node: plan.Insert | plan.Update) -> changes.Target:
+        rows = self.tables[node.table.name]
+        return changes.Target(rows, row_check(node.rules), self._foreign_keys(node.foreign_keys))
+
+    def _foreign_keys(self, found: plan.ForeignKeys | None) -> ForeignKeys | None:
+        if found is None:
+            return None
+        cascaded = {
+            one.rules.table.name: CascadedTable(
+                self.tables[one.rules.table.name], row_check(one.rules), Compiler().values(one.defaults)
+            )
+            for one in found.cascaded
+        }
+        return ForeignKeys(self.tables, cascaded)
 
     def _changed(self, node: plan.Update | plan.Delete) -> Batches:
         found = self._found(node.input)

@@ -6,6 +6,7 @@ The source gives none that rests on what is written meanwhile; the builder sees 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,7 @@ from mynode.base.invariant import invariant
 from mynode.relation.indexes import IndexEntries
 from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.foreign_keys import ForeignKeys
 from mynode.sql.executor.output import Returning
 from mynode.sql.executor.row_checks import RowCheck
 from mynode.sql.result import Completion
@@ -21,15 +23,31 @@ from mynode.values.types import Row, Value
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returning | None) -> Execute:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table that a statement changes.
+
+    Attributes:
+        check: of its new rows.
+        foreign_keys: those that the statement has to do with, if any.
+    """
+
+    rows: TableRows
+    check: RowCheck
+    foreign_keys: ForeignKeys | None
+
+
+def insert(target: Target, source: Batches, returning: Returning | None) -> Execute:
     """Adds the source's rows, which have the table's columns.
 
-    The execution raises what the check does, or `UniqueViolationError`.
+    The execution raises what the check does, `UniqueViolationError`, and what follows by foreign keys.
     """
-    has_key = rows.table.primary_key is not None
+    rows, check, foreign_keys = target.rows, target.check, target.foreign_keys
+    has_key, name = rows.table.primary_key is not None, rows.table.name
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
+        consequences = None if foreign_keys is None else foreign_keys.begin(context)
         row_id = None if has_key else rows.row_ids(transaction, microseconds(context.now))
         count = 0
         returned: list[Row] = []
@@ -39,12 +57,17 @@ def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
             check(batch, context)
             for row in batch:
                 if row_id is None:
-                    rows.insert(transaction, row)
+                    key = rows.insert(transaction, row)
                 else:
-                    rows.insert_at(transaction, row_id(count), row)
+                    key = row_id(count)
+                    rows.insert_at(transaction, key, row)
                 count += 1
+                if consequences is not None:
+                    consequences.inserted(name, key, row)
             if returning is not None:
                 returned += returning.of(batch, context)
+        if consequences is not None:
+            yield from consequences.settle()
         if returning is not None:
             yield from returning.batches(returned)
         return Completion(f"INSERT 0 {count}", count)
@@ -52,18 +75,20 @@ def insert(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
     return run
 
 
-def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
+def update(target: Target, source: Batches, returning: Returning | None, *, moves: bool) -> Execute:
     """Writes the source's rows: each the new values, then the key, then what only RETURNING wants.
 
     With `moves` rows may get other keys. All are taken away before they are put at their new keys, and so are their
     entries in indexes, so that a statement may exchange keys (`SET id = id + 1`); PostgreSQL refuses that.
 
-    The execution raises what the check does, or `UniqueViolationError`.
+    The execution raises what the check does, `UniqueViolationError`, and what follows by foreign keys.
     """
-    width = len(rows.table.columns)
+    rows, check, foreign_keys = target.rows, target.check, target.foreign_keys
+    width, name = len(rows.table.columns), rows.table.name
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
+        consequences = None if foreign_keys is None else foreign_keys.begin(context)
         count = 0
         moved: list[Row] = []
         returned: list[Row] = []
@@ -75,7 +100,10 @@ def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
             check(batch, context)
             for found in batch:
                 row, key = found[:width], _key(found, width)
-                if moves and rows.key_of(row) != key:
+                new_key = rows.key_of(row) if moves else key
+                if consequences is not None:
+                    consequences.updated(name, new_key, rows.read_again(transaction, key), row)
+                if new_key != key:
                     rows.remove(transaction, key)
                     moved.append(row)
                 elif late := rows.update(transaction, key, row):
@@ -87,6 +115,8 @@ def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
         for indexes, row, key in without_entry:
             for index in indexes:
                 index.add(transaction, row, key)
+        if consequences is not None:
+            yield from consequences.settle()
         if returning is not None:
             yield from returning.batches(returned)
         return Completion(f"UPDATE {count}", count)
@@ -94,12 +124,16 @@ def update(rows: TableRows, check: RowCheck, source: Batches, returning: Returni
     return run
 
 
-def delete(rows: TableRows, source: Batches, returning: Returning | None) -> Execute:
-    """Deletes the source's rows: each the values, then the key, then what only RETURNING wants."""
-    width = len(rows.table.columns)
+def delete(rows: TableRows, foreign_keys: ForeignKeys | None, source: Batches, returning: Returning | None) -> Execute:
+    """Deletes the source's rows: each the values, then the key, then what only RETURNING wants.
+
+    The execution raises what follows by foreign keys.
+    """
+    width, name = len(rows.table.columns), rows.table.name
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
+        consequences = None if foreign_keys is None else foreign_keys.begin(context)
         count = 0
         returned: list[Row] = []
         for batch in source(context):
@@ -108,8 +142,12 @@ def delete(rows: TableRows, source: Batches, returning: Returning | None) -> Exe
             count += len(batch)
             for found in batch:
                 rows.remove(transaction, _key(found, width))
+                if consequences is not None:
+                    consequences.deleted(name, found[:width])
             if returning is not None:
                 returned += returning.of(batch, context)
+        if consequences is not None:
+            yield from consequences.settle()
         if returning is not None:
             yield from returning.batches(returned)
         return Completion(f"DELETE {count}", count)

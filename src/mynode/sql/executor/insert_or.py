@@ -10,10 +10,9 @@ from mynode.mvcc.transaction import Transaction
 from mynode.relation.rows import TableRows
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler, RowsFunction
-from mynode.sql.executor.changes import microseconds
+from mynode.sql.executor.changes import Target, microseconds
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.output import Returning
-from mynode.sql.executor.row_checks import RowCheck
 from mynode.sql.result import Completion
 from mynode.values.types import Row
 
@@ -21,14 +20,13 @@ _Finder: TypeAlias = Callable[[Transaction, Row], bytes | None]
 """The key of the row that is in the way of a new one; enters the read set."""
 
 
-def insert_or(
-    rows: TableRows, check: RowCheck, source: Batches, on_conflict: plan.OnConflict, returning: Returning | None
-) -> Execute:
+def insert_or(target: Target, source: Batches, on_conflict: plan.OnConflict, returning: Returning | None) -> Execute:
     """Adds the source's rows, which have the table's columns, as far as nothing is in their way.
 
-    The execution raises what the check does, `UniqueViolationError` of constraints that the clause does not mean, or
-    `CardinalityError` for a row that is in the way of two.
+    The execution raises what the check does, `UniqueViolationError` of constraints that the clause does not mean,
+    `CardinalityError` for a row that is in the way of two, and what follows by foreign keys.
     """
+    rows, check = target.rows, target.check
     find = _finder(rows, on_conflict.constraints)
     compute: RowsFunction | None = None
     if on_conflict.update is not None:
@@ -38,6 +36,7 @@ def insert_or(
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
         row_id = rows.row_ids(transaction, microseconds(context.now)) if rows.table.primary_key is None else None
+        consequences = None if target.foreign_keys is None else target.foreign_keys.begin(context)
         touched: set[bytes] = set()
         count = 0
         returned: list[Row] = []
@@ -48,13 +47,27 @@ def insert_or(
             for row in batch:
                 present = find(transaction, row)
                 if present is None:
-                    touched.add(_insert(rows, transaction, row, row_id and row_id(count + len(written))))
+                    key = _insert(rows, transaction, row, row_id and row_id(count + len(written)))
+                    touched.add(key)
                     written.append(row)
+                    if consequences is not None:
+                        consequences.inserted(rows.table.name, key, row)
                 elif compute is not None:
-                    written += _update(rows, present, compute, row, touched, check, context)
+                    if present in touched:
+                        raise _changed_twice()
+                    old = rows.read_again(transaction, present)
+                    for new in compute([(*old, *row)], context):
+                        check([new], context)
+                        key = _update(rows, transaction, present, new)
+                        touched.update((present, key))
+                        written.append(new)
+                        if consequences is not None:
+                            consequences.updated(rows.table.name, key, old, new)
             count += len(written)
             if returning is not None:
                 returned += returning.of(written, context)
+        if consequences is not None:
+            yield from consequences.settle()
         if returning is not None:
             yield from returning.batches(returned)
         return Completion(f"INSERT 0 {count}", count)
@@ -67,40 +80,24 @@ def _insert(rows: TableRows, transaction: Transaction, row: Row, row_id: bytes |
     if row_id is not None:
         rows.insert_at(transaction, row_id, row)
         return row_id
-    rows.insert(transaction, row)
-    return rows.key_of(row)
+    return rows.insert(transaction, row)
 
 
-def _update(
-    rows: TableRows,
-    key: bytes,
-    compute: RowsFunction,
-    excluded: Row,
-    touched: set[bytes],
-    check: RowCheck,
-    context: ExecutionContext,
-) -> list[Row]:
-    """The new row in the place of the one that is in the way; none if the condition leaves that as it is."""
-    transaction = context.transaction
-    if key in touched:
-        raise CardinalityError(
-            "ON CONFLICT DO UPDATE command cannot affect row a second time",
-            hint="Ensure that no rows proposed for insertion within the same command "
-            "have duplicate constrained values.",
-        )
-    record = transaction.get(key)
-    made = [] if record is None else compute([rows.decode(record) + excluded], context)
-    check(made, context)
-    for row in made:
-        new_key = key if rows.table.primary_key is None else rows.key_of(row)
-        if new_key != key:
-            rows.remove(transaction, key)
-            rows.insert(transaction, row)
-        else:
-            for index in rows.update(transaction, key, row):
-                index.add(transaction, row, key)
-        touched.update((key, new_key))
-    return made
+def _update(rows: TableRows, transaction: Transaction, key: bytes, row: Row) -> bytes:
+    """Puts the row in the place of the one at the key. The key at which it lies now. Raises `UniqueViolationError`."""
+    if rows.table.primary_key is not None and rows.key_of(row) != key:
+        rows.remove(transaction, key)
+        return rows.insert(transaction, row)
+    for index in rows.update(transaction, key, row):
+        index.add(transaction, row, key)
+    return key
+
+
+def _changed_twice() -> CardinalityError:
+    return CardinalityError(
+        "ON CONFLICT DO UPDATE command cannot affect row a second time",
+        hint="Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+    )
 
 
 def _finder(rows: TableRows, constraints: Sequence[str]) -> _Finder:
