@@ -328,6 +328,18 @@ class StringTooLongError(SqlError):
     sqlstate = "22001"
 
 
+class InvalidArgumentForWidthBucketError(SqlError):
+    """`width_bucket` has no buckets."""
+
+    sqlstate = "2201G"
+
+
+class NullValueNotAllowedError(SqlError):
+    """NULL where a value must be."""
+
+    sqlstate = "22004"
+
+
 class InvalidArgumentForLogarithmError(SqlError):
     """The logarithm of zero or of a negative number."""
 

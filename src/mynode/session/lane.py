@@ -196,9 +196,7 @@ class Lane:
             return None
         prepared = self._engine.prepare(parsed, transaction, request.parameters)
         run = prepared.run(
-            ExecutionContext(
-                transaction=transaction, parameters=request.parameters, now=self._now(), random=self._random
-            )
+            ExecutionContext(transaction, request.parameters, now=self._now(), random=self._random, clock=self._now)
         )
         rows: list[Row] = []
         while True:

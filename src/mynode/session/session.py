@@ -509,7 +509,7 @@ class Session:
                 yield Pause()
 
     def _context(self, request: StatementRequest, transaction: Transaction, now: datetime) -> ExecutionContext:
-        return ExecutionContext(transaction=transaction, parameters=request.parameters, now=now, random=self._random)
+        return ExecutionContext(transaction, request.parameters, now=now, random=self._random, clock=self._now)
 
     # --- the final reply ---------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ from mynode.sql.subqueries import Pending
 from mynode.values.casts import CastLevel
 from mynode.values.text import check_text
 from mynode.values.types import (
+    ANY,
     BOOLEAN,
     BYTEA,
     INTEGER,
@@ -364,6 +365,8 @@ class Binder:
                 return Call((GREATEST if node.name == "greatest" else LEAST)[common], operands)
             case "nullif":
                 return self._nullif(node)
+            case "pg_typeof" if len(node.arguments) == 1:
+                return Constant(str(self.bind(node.arguments[0]).type), TEXT)
         bound = [self.bind(argument) for argument in node.arguments]
         types = [argument.type for argument in bound]
         untyped_parameter = _has_untyped_parameter(bound)
@@ -511,16 +514,19 @@ class Binder:
 
     def _applied(self, function: Function, operands: Sequence[Expression], positions: Sequence[int]) -> Expression:
         padded = [*positions, *[0] * (len(operands) - len(positions))]
+        parameters = function.parameters_for(len(operands))
         return Call(
             function,
             tuple(
                 self._coerced(operand, wanted, CastLevel.IMPLICIT, position)
-                for operand, wanted, position in zip(operands, function.parameters, padded, strict=True)
+                for operand, wanted, position in zip(operands, parameters, padded, strict=True)
             ),
         )
 
     def _coerced(self, expression: Expression, wanted: SqlType, level: CastLevel, position: int) -> Expression:
         """A cast that the choice of a function has made sure of, except that a parameter may have another type."""
+        if wanted is ANY:
+            wanted = TEXT if expression.type is UNKNOWN else expression.type
         coerced = coerce(expression, wanted, level, self._parameters, position)
         if coerced is None:
             number = expression.number if isinstance(expression, ParameterValue) else 0

@@ -303,7 +303,7 @@ class Compiler:
         if function.inline is not None:
             temporary = self._temporary() if "{t}" in function.inline else ""
             return function.inline.format(*arguments, t=temporary)
-        context = ["c"] if function.volatile else []
+        context = ["c"] if function.takes_context else []
         return f"{self._global(function.implementation)}({', '.join([*context, *arguments])})"
 
     def _logical(self, expression: And | Or) -> _Code:

@@ -98,6 +98,8 @@ TIMESTAMP: Final = SqlType("TIMESTAMP", "timestamp without time zone", Category.
 TIMESTAMPTZ: Final = SqlType("TIMESTAMP WITH TIME ZONE", "timestamp with time zone", Category.TIME, preferred=True)
 UUID: Final = SqlType("UUID", "uuid")
 UNKNOWN: Final = SqlType("UNKNOWN", "unknown", Category.UNKNOWN)
+ANY: Final = SqlType("ANY", "any", Category.UNKNOWN)
+"""Of a function's parameter that takes values of every type. No value and no expression has it."""
 
 STORED_TYPES: Final = (BOOLEAN, INTEGER, NUMERIC, FLOAT, TEXT, BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ, UUID)
 """The types that columns can have, without modifiers."""

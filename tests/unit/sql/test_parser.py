@@ -219,5 +219,6 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
 
 
 def test_every_word_offered_for_completion_means_something() -> None:
-    plain_names = {"BOOLEAN", "COALESCE", "FLOAT", "GREATEST", "INTEGER", "LEAST", "NULLIF", "TEXT"}
+    types = {"BOOLEAN", "DATE", "FLOAT", "INTEGER", "NUMERIC", "TEXT", "TIMESTAMP"}
+    plain_names = types | {"COALESCE", "GREATEST", "LEAST", "NULLIF"}
     assert set(KEYWORDS) <= set(SYMBOLS.values()) | plain_names

@@ -80,8 +80,9 @@ class ExecutionContext:
 
     Attributes:
         parameters: a value for each parameter of the statement.
-        now: the time of the statement, for `now()` and for hidden row ids; UTC.
+        now: the time of the transaction, for `now()` and for hidden row ids; UTC.
         random: for `random()`.
+        clock: tells the time as it goes on, for `clock_timestamp()`; without one it stands at `now`.
         memory: what its operators hold.
         outer: by a column's id, its value in the row for which what is below is run again.
         kept: what operators that are run again remember of their last runs, each under a key of its own.
@@ -91,6 +92,7 @@ class ExecutionContext:
     parameters: Row
     now: datetime
     random: Random
+    clock: Callable[[], datetime] | None = None
     memory: Memory = field(default_factory=Memory)
     outer: dict[int, Value] = field(default_factory=dict)
     kept: dict[object, Any] = field(default_factory=dict)

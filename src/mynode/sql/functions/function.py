@@ -21,7 +21,8 @@ class Function:
             the arguments, {t} a free local name.
         strict: with a NULL argument the result is NULL, and the implementation is not called.
         nullable: the result can be NULL though no argument is.
-        volatile: two calls with the same arguments can differ; the implementation takes the execution context first.
+        takes_context: the implementation takes the execution context first, so that its result is not known before.
+        volatile: two calls with the same arguments in one statement can differ.
         variadic: the last parameter may be repeated.
         is_operator: `name` is a symbol, written between or before the arguments.
     """
@@ -33,9 +34,16 @@ class Function:
     inline: str | None = None
     strict: bool = True
     nullable: bool = False
+    takes_context: bool = False
     volatile: bool = False
     variadic: bool = False
     is_operator: bool = False
+
+    def parameters_for(self, count: int) -> tuple[SqlType, ...]:
+        """The types of so many arguments; fewer than `count` if it does not take so many."""
+        if self.variadic and count > len(self.parameters):
+            return self.parameters + self.parameters[-1:] * (count - len(self.parameters))
+        return self.parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from mynode.values.numeric import (
 )
 from mynode.values.types import INTEGER, NUMERIC, SqlType
 
-_SIGNIFICANT_DIGITS: Final = 16
+SIGNIFICANT_DIGITS: Final = 16
 _MAX_RESULT_SCALE: Final = 1_000
 _GROUP_DIGITS: Final = 4
 """PostgreSQL counts digits in groups of four, and its choices of scales show that."""
@@ -76,7 +76,7 @@ def _quotient_scale(dividend: Decimal, divisor: Decimal) -> int:
     weights = _weight(dividend) - _weight(divisor)
     if _first_group(dividend) <= _first_group(divisor):
         weights -= 1
-    return bounded_scale(_SIGNIFICANT_DIGITS - weights * _GROUP_DIGITS, dividend, divisor)
+    return bounded_scale(SIGNIFICANT_DIGITS - weights * _GROUP_DIGITS, dividend, divisor)
 
 
 def bounded_scale(wanted: int, *operands: Decimal) -> int:
@@ -134,7 +134,7 @@ def square_root(value: Decimal) -> Decimal:
         raise InvalidArgumentForPowerError("cannot take square root of a negative number")
     if not value.is_finite():
         return value
-    scale = bounded_scale(_SIGNIFICANT_DIGITS + 1 - (_weight(value) + 1) * _GROUP_DIGITS // 2, value)
+    scale = bounded_scale(SIGNIFICANT_DIGITS + 1 - (_weight(value) + 1) * _GROUP_DIGITS // 2, value)
     digits = value.adjusted() // 2 + 1 + scale
     return with_scale(with_digits(digits + 1, ROUND_DOWN).sqrt(value) if digits > 0 else Decimal(0), scale)
 

@@ -22,12 +22,15 @@ from mynode.sql.functions.aggregates import AGGREGATES
 from mynode.sql.functions.arithmetic import ARITHMETIC
 from mynode.sql.functions.comparison import COMPARISONS
 from mynode.sql.functions.dates import DATES
+from mynode.sql.functions.encodings import ENCODINGS
+from mynode.sql.functions.formatting import FORMATTING
 from mynode.sql.functions.function import Aggregate, Function
+from mynode.sql.functions.mathematics import MATHEMATICS
 from mynode.sql.functions.numeric import NUMERICS
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
 from mynode.values.casts import CastLevel, find_cast
-from mynode.values.types import TEXT, UNKNOWN, Category, SqlType
+from mynode.values.types import ANY, TEXT, UNKNOWN, Category, SqlType
 
 
 def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
@@ -37,7 +40,17 @@ def _by_name(functions: Iterable[Function]) -> dict[str, tuple[Function, ...]]:
     return dict(found)
 
 
-_ALL: Final = (*ARITHMETIC, *NUMERICS, *DATES, *COMPARISONS, *STRINGS, *SYSTEM)
+_ALL: Final = (
+    *ARITHMETIC,
+    *NUMERICS,
+    *MATHEMATICS,
+    *DATES,
+    *COMPARISONS,
+    *STRINGS,
+    *FORMATTING,
+    *ENCODINGS,
+    *SYSTEM,
+)
 _OPERATORS: Final = _by_name(function for function in _ALL if function.is_operator)
 _FUNCTIONS: Final = _by_name(function for function in _ALL if not function.is_operator)
 _CACHED_CHOICES: Final = 4_096
@@ -122,19 +135,20 @@ def _choose(candidates: Iterable[Function], types: Sequence[SqlType], untyped_pa
     """The best candidates: none if there is no match, more than one if the choice is ambiguous."""
     best = [function for function in candidates if _accepts(function, types)]
     places = range(len(types))
-    best = _most(best, lambda wanted: sum(wanted[place] is types[place] for place in places))
+    best = _most(best, len(types), lambda wanted: sum(wanted[place] is types[place] for place in places))
     if not untyped_parameter:
-        best = _most(best, lambda wanted: sum(_prefers(wanted[place], types[place]) for place in places))
+        best = _most(best, len(types), lambda wanted: sum(_prefers(wanted[place], types[place]) for place in places))
     for place in places:
         if types[place] is UNKNOWN and len(best) > 1:
             best = _of_best_category(best, place, untyped_parameter)
     return best
 
 
-def _most(candidates: list[Function], points: Callable[[Sequence[SqlType]], int]) -> list[Function]:
+def _most(candidates: list[Function], count: int, points: Callable[[Sequence[SqlType]], int]) -> list[Function]:
+    """The candidates whose types of `count` arguments get the most points."""
     if len(candidates) < 2:
         return candidates
-    found = [points(function.parameters) for function in candidates]
+    found = [points(function.parameters_for(count)) for function in candidates]
     return [function for function, number in zip(candidates, found, strict=True) if number == max(found)]
 
 
@@ -144,22 +158,24 @@ def _prefers(wanted: SqlType, given: SqlType) -> bool:
 
 def _of_best_category(candidates: list[Function], place: int, untyped_parameter: bool) -> list[Function]:
     """Those that take text for an unknown argument, else, if all want types of one category, the preferred type."""
-    categories = {function.parameters[place].category for function in candidates}
+    wanted = {function: function.parameters_for(place + 1)[place] for function in candidates}
+    categories = {type_.category for type_ in wanted.values()}
     if Category.STRING in categories:
         category = Category.STRING
     elif len(categories) == 1 and not untyped_parameter:
         (category,) = categories
     else:
         return candidates
-    fitting = [function for function in candidates if function.parameters[place].category is category]
-    preferred = [function for function in fitting if function.parameters[place].preferred]
+    fitting = [function for function in candidates if wanted[function].category is category]
+    preferred = [function for function in fitting if wanted[function].preferred]
     return preferred or fitting
 
 
 def _accepts(function: Function, types: Sequence[SqlType]) -> bool:
-    return len(function.parameters) == len(types) and all(
-        source in (target, UNKNOWN) or find_cast(source, target, CastLevel.IMPLICIT) is not None
-        for source, target in zip(types, function.parameters, strict=True)
+    parameters = function.parameters_for(len(types))
+    return len(parameters) == len(types) and all(
+        source in (target, UNKNOWN) or target is ANY or find_cast(source, target, CastLevel.IMPLICIT) is not None
+        for source, target in zip(types, parameters, strict=True)
     )
 
 

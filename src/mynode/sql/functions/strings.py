@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Final
 
-from mynode.base.errors import InvalidEscapeSequenceError, ProgramLimitExceededError, SubstringError
+from mynode.base.errors import (
+    InvalidEscapeSequenceError,
+    InvalidParameterValueError,
+    ProgramLimitExceededError,
+    SubstringError,
+)
 from mynode.base.limits import MAX_ROW_BYTES
 from mynode.sql.functions.function import Function
 from mynode.values.types import BOOLEAN, INTEGER, TEXT
@@ -97,12 +103,74 @@ def right(text: str, length: int) -> str:
     return text[-length:] if length else ""
 
 
+def pad_left(text: str, length: int, fill: str = " ") -> str:
+    return _padding(text, length, fill) + text[: max(length, 0)]
+
+
+def pad_right(text: str, length: int, fill: str = " ") -> str:
+    return text[: max(length, 0)] + _padding(text, length, fill)
+
+
+def _padding(text: str, length: int, fill: str) -> str:
+    missing = max(length - len(text), 0)
+    if length > MAX_ROW_BYTES:
+        text_too_long()
+    return (fill * (missing // len(fill) + 1))[:missing] if fill else ""
+
+
+def overlay(text: str, part: str, start: int, length: int | None = None) -> str:
+    """`part` in the place of the `length` characters from `start` on, as many as it has if that is not said."""
+    if start <= 0:
+        raise SubstringError("negative substring length not allowed")
+    behind = start - 1 + (len(part) if length is None else length)
+    return concatenate(text[: start - 1] + part, text[max(behind, 0) :])
+
+
+def translate(text: str, old: str, new: str) -> str:
+    """Each character of `old` becomes the one at its place in `new`, or goes if there is none."""
+    table: dict[int, str | None] = {}
+    for place, character in enumerate(old):
+        table.setdefault(ord(character), new[place] if place < len(new) else None)
+    return text.translate(table)
+
+
+def split_part(text: str, separator: str, number: int) -> str:
+    """The part with this number, from 1, or from -1 at the end; "" if there is none."""
+    if number == 0:
+        raise InvalidParameterValueError("field position must not be zero")
+    parts = text.split(separator) if separator else [text]
+    place = number - 1 if number > 0 else len(parts) + number
+    return parts[place] if 0 <= place < len(parts) else ""
+
+
+def capitalize(text: str) -> str:
+    """The first letter of each word, which letters and digits make, as a capital."""
+    return _WORD.sub(lambda word: word[0][0].upper() + word[0][1:].lower(), text)
+
+
+_TRIMS: Final[dict[str, Callable[[str, str], str]]] = {
+    "trim": str.strip,
+    "btrim": str.strip,
+    "ltrim": str.lstrip,
+    "rtrim": str.rstrip,
+}
+
+
+def _trimmed(strip: Callable[[str, str], str], text: str, characters: str = " ") -> str:
+    return strip(text, characters)
+
+
+_WORD: Final = re.compile(r"[^\W_]+")
+
 STRINGS: Final = (
     Function("||", (TEXT, TEXT), TEXT, concatenate, is_operator=True),
     Function("like", (TEXT, TEXT, TEXT), BOOLEAN, like),
     Function("ilike", (TEXT, TEXT, TEXT), BOOLEAN, ilike),
     Function("length", (TEXT,), INTEGER, len, "len({0})"),
     Function("char_length", (TEXT,), INTEGER, len, "len({0})"),
+    Function("character_length", (TEXT,), INTEGER, len, "len({0})"),
+    Function("octet_length", (TEXT,), INTEGER, lambda text: len(text.encode())),
+    Function("bit_length", (TEXT,), INTEGER, lambda text: 8 * len(text.encode())),
     Function("lower", (TEXT,), TEXT, str.lower),
     Function("upper", (TEXT,), TEXT, str.upper),
     Function("substr", (TEXT, INTEGER), TEXT, substring_from),
@@ -111,10 +179,18 @@ STRINGS: Final = (
     Function("substring", (TEXT, INTEGER, INTEGER), TEXT, substring),
     Function("left", (TEXT, INTEGER), TEXT, left),
     Function("right", (TEXT, INTEGER), TEXT, right),
-    Function("trim", (TEXT,), TEXT, lambda text: text.strip(" ")),
-    Function("btrim", (TEXT,), TEXT, lambda text: text.strip(" ")),
-    Function("ltrim", (TEXT,), TEXT, lambda text: text.lstrip(" ")),
-    Function("rtrim", (TEXT,), TEXT, lambda text: text.rstrip(" ")),
+    *(Function(name, (TEXT,), TEXT, partial(_trimmed, strip)) for name, strip in _TRIMS.items()),
+    *(Function(name, (TEXT, TEXT), TEXT, partial(_trimmed, strip)) for name, strip in _TRIMS.items()),
+    Function("lpad", (TEXT, INTEGER), TEXT, pad_left),
+    Function("lpad", (TEXT, INTEGER, TEXT), TEXT, pad_left),
+    Function("rpad", (TEXT, INTEGER), TEXT, pad_right),
+    Function("rpad", (TEXT, INTEGER, TEXT), TEXT, pad_right),
+    Function("overlay", (TEXT, TEXT, INTEGER), TEXT, overlay),
+    Function("overlay", (TEXT, TEXT, INTEGER, INTEGER), TEXT, overlay),
+    Function("translate", (TEXT, TEXT, TEXT), TEXT, translate),
+    Function("split_part", (TEXT, TEXT, INTEGER), TEXT, split_part),
+    Function("initcap", (TEXT,), TEXT, capitalize),
+    Function("position", (TEXT, TEXT), INTEGER, lambda text, part: text.find(part) + 1),
     Function("replace", (TEXT, TEXT, TEXT), TEXT, replace),
     Function("repeat", (TEXT, INTEGER), TEXT, repeat),
     Function("reverse", (TEXT,), TEXT, lambda text: text[::-1]),

@@ -40,7 +40,7 @@ def _folded_call(call: Call) -> Expression | None:
     values = [argument.value for argument in call.arguments if isinstance(argument, Constant)]
     if function.strict and None in values:
         return Constant(None, call.type)
-    if function.volatile or len(values) < len(call.arguments):
+    if function.takes_context or len(values) < len(call.arguments):
         return None
     try:
         return Constant(function.implementation(*values), call.type)
