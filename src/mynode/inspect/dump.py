@@ -67,10 +67,10 @@ def _dump_metas(disk: Disk) -> Iterator[str]:
         handle.close()
     for page, meta in enumerate(metas):
         match meta:
-            case Meta(checkpoint, applied_index, root, count, page_count, free_list):
+            case Meta(checkpoint, applied, root, count, page_count, free_list):
                 yield (
-                    f"meta in page {page}: checkpoint {checkpoint}, applied index {applied_index}, "
-                    f"root in page {page_of(root)}, {count} records, {page_count} pages, "
+                    f"meta in page {page}: checkpoint {checkpoint}, applied index {applied.index}, "
+                    f"its term {applied.term}, root in page {page_of(root)}, {count} records, {page_count} pages, "
                     f"free list in page {page_of(free_list)}"
                 )
             case CorruptionError():

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from mynode.base.ids import LogIndex
+from mynode.base.ids import LogIndex, Term
 from mynode.base.invariant import invariant
 from mynode.storage.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Where in the log a tree stands: it holds the effect of the entries up to `index`, the last one of `term`.
+
+    `membership` is the encoded configuration as of `index`; empty for the members that the cluster began with.
+    """
+
+    index: LogIndex
+    term: Term
+    membership: bytes
+
+    def then(self, index: LogIndex, term: Term, membership: bytes | None) -> Applied:
+        """After more entries; `membership` None: they brought no configuration."""
+        invariant(index >= self.index, "the applied index never goes back")
+        return Applied(index, term, self.membership if membership is None else membership)
+
+
+NOTHING_APPLIED = Applied(0, 0, b"")
 
 
 class Engine(Protocol):
@@ -27,19 +48,19 @@ class Engine(Protocol):
         """The last entry whose effect is in `tree`; 0 if none."""
         ...
 
-    def adopt(self, tree: Tree, applied_index: LogIndex) -> None:
-        """Make `tree` the newest state; `applied_index` is the last entry it holds and never goes back."""
+    def adopt(self, tree: Tree, applied_index: LogIndex, term: Term = 0, membership: bytes | None = None) -> None:
+        """Make `tree` the newest state; see `Applied` for the rest, which changes in the same step."""
         ...
 
 
 class MemoryEngine:
     """An engine that forgets everything when the process ends: the raft log rebuilds it."""
 
-    __slots__ = ("_applied_index", "_tree")
+    __slots__ = ("_applied", "_tree")
 
     def __init__(self) -> None:
         self._tree = Tree.empty()
-        self._applied_index: LogIndex = 0
+        self._applied = NOTHING_APPLIED
 
     @property
     def tree(self) -> Tree:
@@ -47,9 +68,8 @@ class MemoryEngine:
 
     @property
     def applied_index(self) -> LogIndex:
-        return self._applied_index
+        return self._applied.index
 
-    def adopt(self, tree: Tree, applied_index: LogIndex) -> None:
-        invariant(applied_index >= self._applied_index, "the applied index never goes back")
+    def adopt(self, tree: Tree, applied_index: LogIndex, term: Term = 0, membership: bytes | None = None) -> None:
+        self._applied = self._applied.then(applied_index, term, membership)
         self._tree = tree
-        self._applied_index = applied_index

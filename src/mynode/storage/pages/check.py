@@ -59,12 +59,13 @@ def check_pages(disk: Disk) -> PageCheck:
     """
     handle = disk.open(FILE_NAME)
     try:
-        return _check_file(PageFile(handle))
+        return check_file(PageFile(handle))
     finally:
         handle.close()
 
 
-def _check_file(file: PageFile) -> PageCheck:
+def check_file(file: PageFile) -> PageCheck:
+    """The same of a page file of any name. Raises `DiskError`."""
     result = PageCheck()
     metas = file.metas()
     valid = sorted((meta for meta in metas if isinstance(meta, Meta)), key=lambda meta: -meta.checkpoint)
@@ -84,7 +85,7 @@ class _Checker:
     """Checks all that one meta reaches."""
 
     def __init__(self, file: PageFile, meta: Meta, problems: list[CorruptionError]) -> None:
-        self.sizes = CheckpointSizes(meta.checkpoint, meta.applied_index, meta.page_count)
+        self.sizes = CheckpointSizes(meta.checkpoint, meta.applied.index, meta.page_count)
         self._file = file
         self._meta = meta
         self._problems = problems

@@ -10,6 +10,7 @@ from typing import Final
 from mynode.base.errors import DiskFullError, MyNodeError
 from mynode.base.ids import LogIndex
 from mynode.base.invariant import invariant
+from mynode.storage.engine import Applied
 from mynode.storage.nodes import Inner, Leaf, Node, Place, Replaced
 from mynode.storage.pages.cache import NodeCache
 from mynode.storage.pages.format import Kind, Meta, encode_inner, encode_leaf, pages_of, written
@@ -53,14 +54,14 @@ class PageCheckpoint:
         nodes: NodeCache,
         *,
         tree: Tree,
-        applied_index: LogIndex,
+        applied: Applied,
         replaced: list[Replaced],
         epoch: int,
         oldest_epoch: int,
         durable: Meta,
         on_end: Callable[[Meta | None, list[Replaced]], None],
     ) -> None:
-        self.applied_index = applied_index
+        self.applied = applied
         self.pages_written = 0
         self._file = file
         self._ledger = ledger
@@ -101,7 +102,7 @@ class PageCheckpoint:
             self._file.sync()
             meta = Meta(
                 checkpoint=number,
-                applied_index=self.applied_index,
+                applied=self.applied,
                 root=written(self._tree.root).ref,
                 count=self._tree.count,
                 page_count=self._ledger.space.end,
@@ -111,6 +112,11 @@ class PageCheckpoint:
             self._ledger.give_up(GivenUp(number, self._epoch, places))
             self._state = State.DURABLE
             self._on_end(meta, [free_list])
+
+    @property
+    def applied_index(self) -> LogIndex:
+        """The last entry that this checkpoint holds."""
+        return self.applied.index
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -8,12 +8,14 @@ from weakref import ReferenceType, ref
 
 from mynode.base import limits
 from mynode.base.disk import Disk
-from mynode.base.ids import LogIndex
+from mynode.base.ids import LogIndex, Term
 from mynode.base.invariant import invariant
+from mynode.storage.engine import Applied
 from mynode.storage.nodes import Epoch, Leaf, Replaced, next_edit_number
 from mynode.storage.pages.cache import NodeCache
 from mynode.storage.pages.checkpoint import PageCheckpoint
 from mynode.storage.pages.format import FILE_NAME, Meta
+from mynode.storage.pages.held import HeldCheckpoint
 from mynode.storage.pages.ledger import PageLedger
 from mynode.storage.pages.page_file import PageFile
 from mynode.storage.tree import Tree
@@ -61,7 +63,9 @@ class PageEngine:
             self._ledger = PageLedger((), (), meta.checkpoint, meta.page_count)
         root = file.read_node(meta.root) if meta.root else Leaf(0, [], [])
         self._tree = Tree(root, meta.count, self._nodes)
-        self._applied_index = meta.applied_index
+        self._applied = meta.applied
+        self._durable_epoch = self._checkpoint_epoch = self._nodes.epoch
+        """The one that ends when the checkpoint after the newest durable one begins."""
         self._is_checkpointing = False
 
     @classmethod
@@ -98,28 +102,36 @@ class PageEngine:
 
     @property
     def applied_index(self) -> LogIndex:
-        return self._applied_index
+        return self._applied.index
+
+    @property
+    def applied(self) -> Applied:
+        return self._applied
 
     @property
     def durable_index(self) -> LogIndex:
         """The last entry that the newest durable checkpoint holds."""
-        return self._meta.applied_index
+        return self._meta.applied.index
 
     @property
     def log_needed_after(self) -> LogIndex:
         """Entries up to this one are in both checkpoints, so the raft log may do without them."""
-        return self._meta.applied_index if self._older is None else self._older.applied_index
+        return self._meta.applied.index if self._older is None else self._older.applied.index
 
-    def adopt(self, tree: Tree, applied_index: LogIndex) -> None:
+    def hold_checkpoint(self) -> HeldCheckpoint:
+        """The newest durable checkpoint; its pages stay as they are while somebody holds it."""
+        return HeldCheckpoint(self._file, self._meta, self._durable_epoch)
+
+    def adopt(self, tree: Tree, applied_index: LogIndex, term: Term = 0, membership: bytes | None = None) -> None:
         """Make `tree`, which was made from the newest one, the newest; see `Engine`."""
-        invariant(applied_index >= self._applied_index, "the applied index never goes back")
+        applied = self._applied.then(applied_index, term, membership)
         if tree is not self._tree:
             invariant(tree.made_from == self._tree.made_by, "a tree is adopted after the one it was made from")
             invariant(tree.epoch is self._nodes.epoch, "no checkpoint begins in the middle of an edit")
             self._replaced += tree.replaced
             tree.replaced.clear()
             self._tree = tree
-        self._applied_index = applied_index
+        self._applied = applied
 
     def begin_checkpoint(self) -> PageCheckpoint | None:
         """Begin to make the newest tree durable; None if it is. The caller carries it out; only one at a time.
@@ -129,18 +141,19 @@ class PageEngine:
         """
         self._file.check_usable()
         invariant(not self._is_checkpointing, "one checkpoint at a time")
-        if self._applied_index == self._meta.applied_index:
+        if self._applied.index == self._meta.applied.index:
             return None
         self._is_checkpointing = True
         replaced, self._replaced, self._carried = self._carried + self._replaced, [], []
         epoch = self._nodes.epoch.number
         self._begin_epoch(epoch + 1)
+        self._checkpoint_epoch = self._nodes.epoch
         return PageCheckpoint(
             self._file,
             self._ledger,
             self._nodes,
             tree=self._tree,
-            applied_index=self._applied_index,
+            applied=self._applied,
             replaced=replaced,
             epoch=epoch,
             oldest_epoch=self._oldest_epoch(),
@@ -157,6 +170,7 @@ class PageEngine:
     def _end_checkpoint(self, meta: Meta | None, carried: list[Replaced]) -> None:
         if meta is not None:
             self._meta, self._older = meta, self._meta
+            self._durable_epoch = self._checkpoint_epoch
         self._carried = carried
         self._is_checkpointing = False
 
@@ -175,7 +189,7 @@ class PageEngine:
         space = self._ledger.space
         return PageStatus(
             checkpoint=self._meta.checkpoint,
-            durable_index=self._meta.applied_index,
+            durable_index=self._meta.applied.index,
             pages=space.end,
             free_pages=space.pages,
             waiting_pages=self._ledger.waiting_pages,

@@ -17,7 +17,8 @@ is longer than one, the overflow pages that follow it. Integers are little-endia
 | inner | [separators, refs of the children, newest version below each child] |
 | value | the bytes of one value longer than `nodes.LONG_VALUE_BYTES`; its record in the leaf holds an empty one |
 | free list | [free now, free after the next checkpoint], each a row of page, pages, page, pages ...; then zeros |
-| meta | [format, page bytes, checkpoint, applied index, root ref, records, pages in use, free list ref]; 0 is no ref |
+| meta | [format, page bytes, checkpoint, applied index, its term, configuration as of it, root ref, records, |
+|      | pages in use, free list ref]; 0 is no ref; an empty configuration is the one that the cluster began with |
 
 A **ref** is how one run names another, an integer of 64 bits:
 
@@ -51,11 +52,11 @@ import google_crc32c
 import msgpack
 
 from mynode.base.errors import CorruptionError
-from mynode.base.ids import LogIndex
 from mynode.base.invariant import invariant
+from mynode.storage.engine import NOTHING_APPLIED, Applied
 from mynode.storage.nodes import HAS_TOMBSTONES, Inner, Leaf, LongValue, Node, Place, Ref, ValueSource
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 FILE_NAME: Final = "tree.pages"
 PAGE_BYTES: Final = 4 * 1024
 META_PAGES: Final = 2
@@ -87,11 +88,15 @@ class Meta:
     """One checkpoint: `page_count` is how many pages are in use or free, the metas included; a `Ref` of 0 is none."""
 
     checkpoint: int
-    applied_index: LogIndex
+    applied: Applied
     root: Ref
     count: int
     page_count: int
     free_list: Ref
+
+
+EMPTY: Final = Meta(0, NOTHING_APPLIED, 0, 0, META_PAGES, 0)
+"""The meta of a file without any checkpoint."""
 
 
 # --- runs and refs --------------------------------------------------------------------------------------------------
@@ -233,7 +238,9 @@ def encode_meta(meta: Meta) -> bytes:
             FORMAT_VERSION,
             PAGE_BYTES,
             meta.checkpoint,
-            meta.applied_index,
+            meta.applied.index,
+            meta.applied.term,
+            meta.applied.membership,
             meta.root,
             meta.count,
             meta.page_count,
@@ -252,10 +259,10 @@ def decode_meta(data: bytes, page: int) -> Meta:
     kind, content = decode_run(data, page)
     if kind is not Kind.META:
         raise wrong_kind(page, kind)
-    version, page_bytes, *fields = _unpack(content, page)
+    version, page_bytes, checkpoint, *fields = _unpack(content, page)
     if (version, page_bytes) != (FORMAT_VERSION, PAGE_BYTES):
         raise _damaged(page, f"format {version} with pages of {page_bytes} bytes is not format {FORMAT_VERSION}")
-    meta = Meta(*fields)
+    meta = Meta(checkpoint, Applied(*fields[:3]), *fields[3:])
     if meta.checkpoint % META_PAGES != page:
         raise _damaged(page, f"the meta of checkpoint {meta.checkpoint} cannot stand here")
     return meta

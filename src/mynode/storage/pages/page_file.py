@@ -9,6 +9,7 @@ from mynode.base.disk import Disk, File
 from mynode.base.errors import CorruptionError, DiskError, DiskFullError
 from mynode.storage.nodes import Node, Place, Ref
 from mynode.storage.pages.format import (
+    EMPTY,
     FILE_NAME,
     META_PAGES,
     PAGE_BYTES,
@@ -45,7 +46,7 @@ class PageFile:
         """An empty page file, durable; it has its name only when it is whole. After an error it can be tried again."""
         file = disk.create(_NEW_FILE)
         try:
-            file.write(0, encode_meta(Meta(0, 0, 0, 0, META_PAGES, 0)))
+            file.write(0, encode_meta(EMPTY))
             file.write(PAGE_BYTES, bytes(PAGE_BYTES))
             file.sync()
         finally:
@@ -114,6 +115,10 @@ class PageFile:
 
     def _read(self, page: int, pages: int) -> bytes:
         return self._file.read(page * PAGE_BYTES, pages * PAGE_BYTES)
+
+    def read_bytes(self, offset: int, length: int) -> bytes:
+        """Bytes as they stand there, unchecked; fewer only where the file ends. Raises `DiskError`."""
+        return self._file.read(offset, length)
 
     def size(self) -> int:
         """Bytes of the file."""

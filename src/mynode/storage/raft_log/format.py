@@ -8,11 +8,12 @@ there whole or not at all.
 |---|---|---|
 | magic | 8 | `MYNRLOG` and a zero byte |
 | crc | 4 | CRC32C of the rest of the header; also the segment's salt |
-| format | 4 | 1 |
+| format | 4 | 2 |
 | sequence | 8 | S of the file's name |
 | first index | 8 | the index that follows the log's last entry when the segment was begun |
 | term before | 8 | the term of the entry before `first index` |
 | term, voted for | 8 + 4 | the hard state when the segment was begun; 0 is no vote |
+| begins anew | 1 | 1: a snapshot took the log's place, the segments before this one are of no account; else 0 |
 
 | batch | bytes | |
 |---|---|---|
@@ -79,7 +80,7 @@ from mynode.base.invariant import invariant
 from mynode.raft.effects import HardState
 from mynode.raft.messages import Entry, EntryKind
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 FILE_PREFIX: Final = "raft-"
 FILE_SUFFIX: Final = ".log"
 
@@ -89,7 +90,7 @@ _SEAL_MAGIC: Final = b"RSEA"
 _CLOSING_SEAL_MAGIC: Final = b"RNXT"
 
 _U32: Final = struct.Struct("<I")
-_HEADER: Final = struct.Struct("<IQQQQI")
+_HEADER: Final = struct.Struct("<IQQQQIB")
 _RECORD: Final = struct.Struct("<IIB")
 _HARD_STATE: Final = struct.Struct("<IBQI")
 _CUT: Final = struct.Struct("<IBQQ")
@@ -120,6 +121,7 @@ class SegmentHeader:
     first_index: LogIndex
     term_before: Term
     hard_state: HardState
+    begins_anew: bool
     salt: int
 
 
@@ -135,13 +137,15 @@ class Cut:
 class EntryBlock:
     """Where entries that follow each other lie in one segment: offset and length of each record, and runs of terms.
 
-    The first run may be left out if it goes on from the entry before.
+    The first run may be left out if it goes on from the entry before. `configs`, filled in by decoding only, are the
+    entries that bring a configuration.
     """
 
     first: LogIndex
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("I"))
     term_runs: list[tuple[LogIndex, Term]] = field(default_factory=list)
+    configs: list[LogIndex] = field(default_factory=list)
 
 
 Change: TypeAlias = HardState | Cut | EntryBlock
@@ -161,12 +165,12 @@ def segment_sequence(name: str) -> int | None:
 
 
 def encode_header(
-    sequence: int, first_index: LogIndex, term_before: Term, hard_state: HardState
+    sequence: int, first_index: LogIndex, term_before: Term, hard_state: HardState, *, begins_anew: bool = False
 ) -> tuple[bytes, SegmentHeader]:
     voted_for = hard_state.voted_for or 0
-    fields = _HEADER.pack(FORMAT_VERSION, sequence, first_index, term_before, hard_state.term, voted_for)
+    fields = _HEADER.pack(FORMAT_VERSION, sequence, first_index, term_before, hard_state.term, voted_for, begins_anew)
     salt = google_crc32c.value(fields)
-    header = SegmentHeader(sequence, first_index, term_before, hard_state, salt)
+    header = SegmentHeader(sequence, first_index, term_before, hard_state, begins_anew, salt)
     return _SEGMENT_MAGIC + _U32.pack(salt) + fields, header
 
 
@@ -183,12 +187,13 @@ def decode_header(data: bytes, sequence: int) -> SegmentHeader:
     (salt,) = _U32.unpack_from(data, len(_SEGMENT_MAGIC))
     if google_crc32c.value(fields) != salt:
         raise CorruptionError("the segment header's checksum is wrong", file=file, offset=0)
-    version, found, first_index, term_before, term, voted_for = _HEADER.unpack(fields)
+    version, found, first_index, term_before, term, voted_for, begins_anew = _HEADER.unpack(fields)
     if version != FORMAT_VERSION:
         raise CorruptionError(f"format version {version} is not {FORMAT_VERSION}", file=file, offset=0)
     if found != sequence:
         raise CorruptionError(f"the file holds segment {found}", file=file, offset=0)
-    return SegmentHeader(sequence, first_index, term_before, HardState(term, voted_for or None), salt)
+    hard_state = HardState(term, voted_for or None)
+    return SegmentHeader(sequence, first_index, term_before, hard_state, bool(begins_anew), salt)
 
 
 # --- batches --------------------------------------------------------------------------------------------------------
@@ -279,13 +284,15 @@ def decode_batch(data: bytes, position: int, end: int, file: str) -> list[Change
     position += BATCH_HEAD_BYTES
     while position < end:
         if position + _ENTRY_FIXED_BYTES <= end and data[position + _TYPE_OFFSET] == _TYPE_ENTRY:
-            length, _, _, _, entry_term, index = _ENTRY.unpack_from(data, position + _CRC_BYTES)
+            length, _, kind, _, entry_term, index = _ENTRY.unpack_from(data, position + _CRC_BYTES)
             if block is None or index != block.first + len(block.offsets):
                 block, term = EntryBlock(index), -1
                 changes.append(block)
             if entry_term != term:
                 term = entry_term
                 block.term_runs.append((index, term))
+            if kind == EntryKind.CONFIG:
+                block.configs.append(index)
             record_bytes = length + _CRC_BYTES + _LENGTH_AND_TYPE_BYTES
             block.offsets.append(position)
             block.lengths.append(record_bytes)

@@ -45,7 +45,15 @@ class RaftLog:
       for its seal.
     """
 
-    def __init__(self, disk: Disk, file: File, index: LogIndexTable, hard_state: HardState, segment_bytes: int) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        file: File,
+        index: LogIndexTable,
+        hard_state: HardState,
+        segment_bytes: int,
+        configs: Sequence[LogIndex] = (),
+    ) -> None:
         """Use `open`."""
         self._disk = disk
         self._file = file
@@ -55,6 +63,7 @@ class RaftLog:
         self._reserved = file.size()
         """How far the newest segment's file reaches; from its end on there are zeros."""
         self._failure: DiskError | None = None
+        self._configs_at_start = configs
 
     @classmethod
     def open(cls, disk: Disk, *, segment_bytes: int = limits.SEGMENT_BYTES) -> RaftLog:
@@ -79,7 +88,9 @@ class RaftLog:
         file = disk.open(newest.name)
         _make_durable(file, newest, recovered)
         disk.sync_directory()
-        return cls(disk, file, recovered.index, recovered.hard_state, segment_bytes)
+        for name in recovered.superseded:
+            _delete_durably(disk, name)
+        return cls(disk, file, recovered.index, recovered.hard_state, segment_bytes, recovered.configs)
 
     @property
     def hard_state(self) -> HardState:
@@ -102,6 +113,15 @@ class RaftLog:
     def term_runs(self) -> tuple[tuple[LogIndex, Term], ...]:
         """(index, term) of the entry before `first_index`, then of every entry whose term is not its predecessor's."""
         return self._index.term_runs()
+
+    def configs_at_start(self, before: LogIndex) -> tuple[Entry, ...]:
+        """The entries before `before` that bring a configuration, as of when the log was opened.
+
+        Raises as `read` does.
+        """
+        return tuple(
+            entry for index in self._configs_at_start if index < before for entry in self.read(index, index, 0)
+        )
 
     def size_bytes(self) -> int:
         """What the segments take on the disk."""
@@ -213,10 +233,31 @@ class RaftLog:
         self._check_usable()
         while len(self._index.segments) > 1 and self._index.segments[0].end <= first_kept:
             with self._poisoned_by_failure(also_full=True):
-                self._disk.delete(self._index.segments[0].name)
-                # One at a time, oldest first: a power loss must not bring back an older one than one that is gone.
-                self._disk.sync_directory()
+                _delete_durably(self._disk, self._index.segments[0].name)
             self._index.drop_first_segment()
+
+    def reset(self, index: LogIndex, term: Term) -> None:
+        """Begin anew after entry `index` of `term`, up to which a snapshot holds all; the hard state stays.
+
+        Durable when it returns, and in one step: after a crash the log is the old one or the new one.
+
+        Raises:
+            DiskFullError: there is no room; nothing has been changed, and it may be tried again.
+            DiskError: the disk failed; the log must not be used any more.
+        """
+        self._check_usable()
+        old = self._index.segments
+        with self._poisoned_by_failure():
+            file, segment = _create_segment(
+                self._disk, old[-1].sequence + 1, index + 1, term, self._hard_state, begins_anew=True
+            )
+        self._file.close()
+        self._file, self._reserved = file, segment.size_bytes
+        self._index = LogIndexTable(segment, term)
+        self._configs_at_start = ()
+        with self._poisoned_by_failure(also_full=True):
+            for replaced in old:
+                _delete_durably(self._disk, replaced.name)
 
     def close(self) -> None:
         """Everything is durable already. Closing twice is harmless."""
@@ -321,11 +362,23 @@ def _fit(segment: SegmentIndex, start: int, stop: int, max_bytes: int) -> tuple[
     return stop, max_bytes
 
 
+def _delete_durably(disk: Disk, name: str) -> None:
+    """Segments go one at a time, oldest first: a power loss must not bring back an older one than one that is gone."""
+    disk.delete(name)
+    disk.sync_directory()
+
+
 def _create_segment(
-    disk: Disk, sequence: int, first_index: LogIndex, term_before: Term, hard_state: HardState
+    disk: Disk,
+    sequence: int,
+    first_index: LogIndex,
+    term_before: Term,
+    hard_state: HardState,
+    *,
+    begins_anew: bool = False,
 ) -> tuple[File, SegmentIndex]:
     """A new segment, durable, under its name only when it is whole. After an error it can be tried again."""
-    data, header = encode_header(sequence, first_index, term_before, hard_state)
+    data, header = encode_header(sequence, first_index, term_before, hard_state, begins_anew=begins_anew)
     name = segment_name(sequence)
     file = disk.create(name + _NEW_SUFFIX)
     try:

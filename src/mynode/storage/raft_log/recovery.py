@@ -7,11 +7,13 @@ from itertools import pairwise
 
 from mynode.base.disk import Disk
 from mynode.base.errors import CorruptionError
+from mynode.base.ids import LogIndex
 from mynode.raft.effects import HardState
 from mynode.storage.raft_log.format import (
     HEADER_BYTES,
     SEAL_BYTES,
     Change,
+    Cut,
     SegmentHeader,
     anything_valid_after,
     batch_end,
@@ -34,12 +36,16 @@ class Recovered:
         hard_state: the newest one.
         unsealed: the newest batch, when it has no seal: where it lies and its bytes. It may be in the page cache only.
         is_torn: there is a batch after the newest one that a crash left incomplete.
+        configs: the indexes of the entries that bring a configuration, ascending.
+        superseded: segments before the log's first one, which a snapshot has replaced; a crash left them there.
     """
 
     index: LogIndexTable
     hard_state: HardState
     unsealed: tuple[int, bytes] | None
     is_torn: bool
+    configs: list[LogIndex]
+    superseded: list[str]
 
 
 def recover(disk: Disk) -> Recovered | None:
@@ -51,6 +57,8 @@ def recover(disk: Disk) -> Recovered | None:
     sequences = sorted(found for name in disk.list() if (found := segment_sequence(name)) is not None)
     if not sequences:
         return None
+    begin = _newest_beginning(disk, sequences)
+    superseded, sequences = sequences[:begin], sequences[begin:]
     for earlier, later in pairwise(sequences):
         if later != earlier + 1:
             raise _missing(earlier + 1)
@@ -64,7 +72,27 @@ def recover(disk: Disk) -> Recovered | None:
             recovery.begin_segment(header)
         recovery.read_batches(data, is_newest=sequence == sequences[-1])
     assert recovery is not None
-    return Recovered(recovery.index, recovery.hard_state, recovery.unsealed, recovery.is_torn)
+    return Recovered(
+        recovery.index,
+        recovery.hard_state,
+        recovery.unsealed,
+        recovery.is_torn,
+        recovery.configs,
+        [segment_name(sequence) for sequence in superseded],
+    )
+
+
+def _newest_beginning(disk: Disk, sequences: list[int]) -> int:
+    """Which of the segments the log begins with: the newest one that begins anew, else the first."""
+    for place in range(len(sequences) - 1, 0, -1):
+        file = disk.open(segment_name(sequences[place]))
+        try:
+            head = file.read(0, HEADER_BYTES)
+        finally:
+            file.close()
+        if decode_header(head, sequences[place]).begins_anew:
+            return place
+    return 0
 
 
 def _read_file(disk: Disk, name: str) -> bytes:
@@ -92,6 +120,7 @@ class _Recovery:
         self.hard_state = header.hard_state
         self.unsealed: tuple[int, bytes] | None = None
         self.is_torn = False
+        self.configs: list[LogIndex] = []
 
     def begin_segment(self, header: SegmentHeader) -> None:
         index = self.index
@@ -137,6 +166,10 @@ class _Recovery:
         if problem:
             raise CorruptionError(problem, file=file, offset=position)
         self.index.apply(change)
+        if isinstance(change, Cut):
+            self.configs = [index for index in self.configs if index < change.first_removed]
+        else:
+            self.configs += change.configs
 
 
 def _segment_index(header: SegmentHeader) -> SegmentIndex:

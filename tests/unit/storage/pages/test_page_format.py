@@ -6,6 +6,7 @@ import pytest
 
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import CorruptionError
+from mynode.storage.engine import Applied
 from mynode.storage.nodes import HAS_TOMBSTONES, Inner, Leaf, Place
 from mynode.storage.pages.format import (
     HEADER_BYTES,
@@ -70,7 +71,9 @@ def test_nodes_come_back_as_they_were() -> None:
 
 
 def test_a_meta_stands_in_the_page_of_its_number() -> None:
-    meta = Meta(checkpoint=7, applied_index=900, root=1 << 50, count=3, page_count=1 << 30, free_list=8)
+    meta = Meta(
+        checkpoint=7, applied=Applied(900, 4, b"members"), root=1 << 50, count=3, page_count=1 << 30, free_list=8
+    )
     data = encode_meta(meta)
     assert decode_meta(data, 1) == meta
     assert len(data) == PAGE_BYTES
