@@ -64,7 +64,8 @@ class PageFile:
             try:
                 found.append(decode_meta(self._read(page, 1), page))
             except CorruptionError as error:
-                found.append(error)
+                # Its traceback would lead back to this list, and so keep all callers' frames until a cycle collection.
+                found.append(error.with_traceback(None))
         return found
 
     def newest_meta(self) -> Meta:
