@@ -31,6 +31,7 @@ from mynode.actors.protocol import (
     FRONT_INBOX,
     LANE_INBOX,
     LOG_INBOX,
+    PAGES_INBOX,
     RAFT_INBOX,
     RAFT_RESERVED,
     ROUTER_INBOX,
@@ -44,6 +45,7 @@ from mynode.actors.protocol import (
     LogStatus,
     LogStatusAsk,
     MachineStatusAsk,
+    PagesMessage,
     PeerBatch,
     RaftMessage,
     RaftStatusAsk,
@@ -61,18 +63,21 @@ from mynode.base.disk import Disk
 from mynode.base.errors import CorruptionError, MyNodeError, NoQuorumError, ShuttingDownError
 from mynode.base.ids import NodeId, SessionId
 from mynode.base.limits import (
+    CHECKPOINT_ENTRIES,
     ELECTION_TICKS,
     HEARTBEAT_TICKS,
     IDLE_IN_TRANSACTION_TIMEOUT_S,
     LOG_TAIL_BYTES,
     PEER_INBOX_MESSAGES,
     PEER_OUTBOX_MESSAGES,
+    SEGMENT_BYTES,
     TICK_MS,
 )
 from mynode.config import NodeConfig
 from mynode.machine.machine import Machine, MachineStatus
 from mynode.raft.core import RaftConfig, RaftCore, Restored
-from mynode.raft.effects import RaftStatus, Role
+from mynode.raft.effects import RaftStatus, Role, Snapshot
+from mynode.raft.membership import Membership, decode_membership
 from mynode.rpc.bridge import open_bridge
 from mynode.rpc.peer import GrpcPeerTransport
 from mynode.rpc.server import serve
@@ -82,6 +87,8 @@ from mynode.session.lane_api import LaneRequest, LaneResponse
 from mynode.session.session import Session
 from mynode.sql.engine import SqlEngine
 from mynode.storage.data_directory import DataDirectory
+from mynode.storage.engine import Applied
+from mynode.storage.incoming_snapshot import finish_install
 from mynode.storage.pages import PageEngine
 from mynode.storage.pages.format import FILE_NAME
 from mynode.storage.raft_log import RaftLog
@@ -122,18 +129,20 @@ class Surroundings:
 class NodeFiles:
     """A node's opened files: the tree as of its last checkpoint, and the raft log, which goes on from there."""
 
+    disk: Disk
     raft_log: RaftLog
     engine: PageEngine
 
     @classmethod
-    def open(cls, disk: Disk) -> NodeFiles:
-        """Open both, or begin them.
+    def open(cls, disk: Disk, *, segment_bytes: int = SEGMENT_BYTES) -> NodeFiles:
+        """Open both, or begin them. A snapshot whose install a crash interrupted is installed.
 
         Raises:
             CorruptionError: one is damaged, or the log does not go on where the tree ends.
             DiskError: the disk failed or is full.
         """
-        raft_log = RaftLog.open(disk)
+        raft_log = RaftLog.open(disk, segment_bytes=segment_bytes)
+        finish_install(disk, raft_log)
         engine = PageEngine.open(disk)
         if not raft_log.first_index - 1 <= engine.applied_index <= raft_log.last_index:
             raise CorruptionError(
@@ -142,7 +151,7 @@ class NodeFiles:
                 file=FILE_NAME,
                 offset=0,
             )
-        return cls(raft_log, engine)
+        return cls(disk, raft_log, engine)
 
     def close(self) -> None:
         """Closing twice is harmless."""
@@ -157,6 +166,7 @@ class Node:
         members: every voter's address by its number, this node's too.
         files: the opened files; the node writes to them and does not close them.
         idle_in_transaction_timeout_s: so long a transaction may stay open without a statement.
+        checkpoint_entries: so many entries make a checkpoint due, and stay in the log before it.
     """
 
     def __init__(
@@ -168,6 +178,7 @@ class Node:
         timing: Timing,
         surroundings: Surroundings,
         idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
+        checkpoint_entries: int = CHECKPOINT_ENTRIES,
     ) -> None:
         self._idle_in_transaction_timeout_s = idle_in_transaction_timeout_s
         self._identity = identity
@@ -178,6 +189,7 @@ class Node:
         self._raft_inbox: Inbox[RaftMessage] = Inbox(RAFT_INBOX)
         self._log_inbox: Inbox[LogMessage] = Inbox(LOG_INBOX)
         self._state_inbox: Inbox[StateMessage] = Inbox(STATE_INBOX)
+        self._pages_inbox: Inbox[PagesMessage] = Inbox(PAGES_INBOX)
         self._front_inbox: Inbox[FrontMessage] = Inbox(FRONT_INBOX)
         self._link_inboxes: dict[NodeId, Inbox[PeerBatch]] = {
             peer: Inbox(PEER_OUTBOX_MESSAGES) for peer in members if peer != identity.node_id
@@ -190,7 +202,16 @@ class Node:
         self._state_machine = StateMachineActor(
             machine, inbox=self._state_inbox, raft=self._raft_inbox, newest=self._newest_view
         )
-        self._checkpointer = CheckpointerActor(files.engine, run_blocking=surroundings.run_blocking)
+        self._checkpointer = CheckpointerActor(
+            files.engine,
+            files.disk,
+            inbox=self._pages_inbox,
+            raft=self._raft_inbox,
+            log_store=self._log_inbox,
+            state_machine=self._state_inbox,
+            checkpoint_entries=checkpoint_entries,
+            run_blocking=surroundings.run_blocking,
+        )
         self.raft = RaftActor(
             self._restore_core(files),
             inbox=self._raft_inbox,
@@ -198,6 +219,8 @@ class Node:
             state_machine=self._state_inbox,
             links=self._link_inboxes,
             newest=self._newest_view,
+            checkpointer=self._pages_inbox,
+            log_margin_entries=checkpoint_entries,
         )
         self._engine = SqlEngine()
         self._access = StateAccess(
@@ -229,14 +252,27 @@ class Node:
             heartbeat_ticks=timing.heartbeat_ticks,
             election_ticks=timing.election_ticks,
         )
+        tail = raft_log.tail(LOG_TAIL_BYTES)
         restored = Restored(
             hard_state=raft_log.hard_state,
             first_index=raft_log.first_index,
             term_runs=raft_log.term_runs,
-            tail=raft_log.tail(LOG_TAIL_BYTES),
+            tail=tail,
             applied_index=files.engine.applied_index,
+            snapshot=self._newest_snapshot(files.engine.applied, config),
+            configs=raft_log.configs_at_start(before=tail[0].index) if tail else (),
         )
         return RaftCore(config, restored, self._surroundings.random)
+
+    @staticmethod
+    def _newest_snapshot(applied: Applied, config: RaftConfig) -> Snapshot | None:
+        """The checkpoint that the node starts from, as Raft sees it."""
+        if applied.index == 0:
+            return None
+        if applied.membership:
+            return Snapshot(applied.index, applied.term, decode_membership(applied.membership))
+        first = Membership({id_: config.addresses.get(id_, "") for id_ in config.voters})
+        return Snapshot(applied.index, applied.term, first)
 
     def _make_session(
         self, session_id: SessionId, inbox: Inbox[StatementRequest], connection: Connection
@@ -366,7 +402,7 @@ class Node:
 
 
 @contextmanager
-def open_files(directory: Path, identity: NodeIdentity) -> Iterator[NodeFiles]:
+def open_files(directory: Path, identity: NodeIdentity, *, segment_bytes: int = SEGMENT_BYTES) -> Iterator[NodeFiles]:
     """Claim the data directory for this node and open the files in it; all are closed with the context.
 
     Raises:
@@ -375,7 +411,7 @@ def open_files(directory: Path, identity: NodeIdentity) -> Iterator[NodeFiles]:
     """
     with (
         closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
-        closing(NodeFiles.open(data_directory.disk)) as files,
+        closing(NodeFiles.open(data_directory.disk, segment_bytes=segment_bytes)) as files,
     ):
         yield files
 
@@ -413,7 +449,7 @@ async def run_node(config: NodeConfig) -> None:
         DiskError: the disk failed; the node must not go on.
     """
     identity = NodeIdentity(config.cluster_id, config.node_id)
-    with open_files(config.data_dir, identity) as files:
+    with open_files(config.data_dir, identity, segment_bytes=config.log_segment_bytes) as files:
         async with open_bridge():
             members = dict(config.members) or {config.node_id: config.listen}
             surroundings = Surroundings(transport=GrpcPeerTransport(identity, members))
@@ -425,6 +461,7 @@ async def run_node(config: NodeConfig) -> None:
                 timing=timing,
                 surroundings=surroundings,
                 idle_in_transaction_timeout_s=config.idle_in_transaction_timeout_s,
+                checkpoint_entries=config.checkpoint_entries,
             )
             log.info(
                 "node starts",

@@ -12,6 +12,7 @@ from mynode.actors.mailbox import Inbox
 from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import (
     LOG_INBOX,
+    PAGES_INBOX,
     RAFT_INBOX,
     STATE_INBOX,
     Applied,
@@ -51,7 +52,15 @@ async def test_what_waits_to_be_applied_is_bounded(autojump_clock: MockClock) ->
     state_inbox: Inbox[StateMessage] = Inbox(STATE_INBOX)
     newest = NewestView(ReadView(0, Tree.empty()))
     core = RaftCore(RaftConfig(1, (1,)), restored, Random(1))
-    raft = RaftActor(core, inbox=raft_inbox, log_store=log_inbox, state_machine=state_inbox, links={}, newest=newest)
+    raft = RaftActor(
+        core,
+        inbox=raft_inbox,
+        log_store=log_inbox,
+        state_machine=state_inbox,
+        links={},
+        newest=newest,
+        checkpointer=Inbox(PAGES_INBOX),
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(LogStoreActor(raft_log, inbox=log_inbox, raft=raft_inbox, run_blocking=inline).run)
         nursery.start_soon(raft.run)

@@ -11,6 +11,8 @@ import trio
 from mynode.actors.mailbox import Inbox
 from mynode.actors.protocol import (
     AppendPersists,
+    CutLog,
+    FinishInstall,
     LoadDone,
     LogMessage,
     LogStatus,
@@ -20,7 +22,9 @@ from mynode.actors.protocol import (
 )
 from mynode.base.errors import DiskFullError, ShuttingDownError
 from mynode.base.invariant import invariant
+from mynode.base.limits import MAX_LOG_BYTES
 from mynode.raft.effects import Load
+from mynode.raft.events import Compacted
 from mynode.storage.raft_log import RaftLog
 
 T = TypeVar("T")
@@ -103,6 +107,10 @@ class LogStoreActor:
                 case LogStatusAsk(reply):
                     log = self._log
                     reply.answer(LogStatus(log.first_index, log.last_index, log.size_bytes()))
+                case CutLog():
+                    await self._cut(message)
+                case FinishInstall():
+                    await self._finish_install(message)
                 case _:
                     assert_never(message)
 
@@ -115,6 +123,25 @@ class LogStoreActor:
         else:
             self._unwritten = None
             await self._raft.send(PersistDone(append.persists[-1].number))
+
+    async def _cut(self, cut: CutLog) -> None:
+        first = cut.first_wanted if self._log.size_bytes() <= MAX_LOG_BYTES else cut.first_kept
+        before = self._log.first_index
+        await self._run_blocking(lambda: self._log.truncate_front(first))
+        if self._log.first_index > before:
+            await self._raft.send(Compacted(self._log.first_index))
+
+    async def _finish_install(self, install: FinishInstall) -> None:
+        """Nothing else can be done before: the state that goes on with this log is certain already."""
+        while True:
+            try:
+                await self._run_blocking(lambda: install.finish(self._log))
+            except DiskFullError as error:
+                log.warning("the disk is full: a snapshot's install waits for room", reason=str(error))
+                await trio.sleep(FULL_DISK_RETRY_S)
+            else:
+                install.done.set()
+                return
 
     async def _load(self, load: Load) -> None:
         entries = await self._run_blocking(lambda: self._log.read(load.first, load.last, load.max_bytes))

@@ -6,18 +6,20 @@
 | sql_session ×n | `SessionRequest` | rpc_front, services            | `limits.SESSION_INBOX` | the request refused |
 | raft           | `RaftMessage`    | sql_session, hot_lane, peers,  | `RAFT_INBOX`           | asks refused, the   |
 |                |                  | log_store, state_machine,      |                        | rest dropped        |
-|                |                  | peer_link, ticker              |                        |                     |
-| log_store      | `LogMessage`     | raft, services                 | `LOG_INBOX`            | offered again later |
+|                |                  | checkpointer, peer_link,       |                        |                     |
+|                |                  | ticker                         |                        |                     |
+| log_store      | `LogMessage`     | raft, services, checkpointer   | `LOG_INBOX`            | offered again later |
+| checkpointer   | `PagesMessage`   | raft                           | `PAGES_INBOX`          | offered again later |
 | state_machine  | `StateMessage`   | raft, sql_session, hot_lane,   | `STATE_INBOX`          | the sender waits    |
-|                |                  | rpc_front                      |                        |                     |
+|                |                  | rpc_front, checkpointer        |                        |                     |
 | lane_router    | `RouterMessage`  | sql_session, services (peers)  | `ROUTER_INBOX`         | refused or dropped  |
 | hot_lane       | `LaneTask`       | lane_router                    | `LANE_INBOX`           | refused             |
 | peer_link ×4   | `PeerBatch`      | raft, lane_router, hot_lane    | `PEER_OUTBOX_MESSAGES` | dropped             |
 
-Whoever waits for room waits along this order, so no cycle can: log_store, sql_session, hot_lane → raft →
+Whoever waits for room waits along this order, so no cycle can: checkpointer → log_store, sql_session, hot_lane → raft →
 state_machine. What goes the other way never waits: a `Reply` has room for its one answer, and raft never waits for the
-disk: what log_store has no room for stays with raft until its next wake. So raft comes to its inbox soon, whatever the
-disk does; `RAFT_RESERVED` places of it are only for what must not be refused.
+disk: what log_store and checkpointer have no room for stays with raft until its next wake. So raft comes to its inbox
+soon, whatever the disk does; `RAFT_RESERVED` places of it are only for what must not be refused.
 
 Messages are frozen; the `Reply` in an ask is the only part that changes, once. Every ask is answered exactly once, at
 shutdown too: an actor that ends answers what it holds and what waits in its inbox with `ShuttingDownError`.
@@ -25,31 +27,36 @@ shutdown too: an actor that ends answers what it holds and what waits in its inb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
+
+import trio
 
 from mynode.actors.mailbox import Reply
 from mynode.actors.ports import PeerMessage
 from mynode.base.errors import MyNodeError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
 from mynode.base.limits import MAX_SESSIONS, PEER_INBOX_MESSAGES
-from mynode.machine.machine import MachineStatus
+from mynode.machine.machine import Machine, MachineStatus
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
-from mynode.raft.effects import Load, Persist, RaftStatus
+from mynode.raft.effects import InstallSnapshot, Load, LoadSnapshot, Persist, RaftStatus, StoreSnapshotChunk
+from mynode.raft.events import Compacted, SnapshotInstalled, SnapshotLoaded, SnapshotStored
 from mynode.raft.messages import Entry, Message
 from mynode.session.api import SessionRequest, StatementReply, StatementRequest
 from mynode.session.lane_api import LaneAnswer, LaneMessage
+from mynode.storage.raft_log import RaftLog
 
 LOG_INBOX: Final = 1_024
+PAGES_INBOX: Final = 64
 STATE_INBOX: Final = 2 * MAX_SESSIONS
 FRONT_INBOX: Final = 1_024
 ROUTER_INBOX: Final = 2 * MAX_SESSIONS
 LANE_INBOX: Final = MAX_SESSIONS
-RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX + 16
-"""Places of raft's inbox for the one `AbandonProposal` that a session or the lane has there, and for what log_store and
-state_machine answer."""
+RAFT_RESERVED: Final = MAX_SESSIONS + 2 * LOG_INBOX + PAGES_INBOX + 16
+"""Places of raft's inbox for the one `AbandonProposal` that a session or the lane has there, and for what log_store,
+checkpointer and state_machine answer."""
 RAFT_INBOX: Final = 2 * MAX_SESSIONS + PEER_INBOX_MESSAGES + RAFT_RESERVED
 
 
@@ -112,6 +119,14 @@ class LoadDone:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointDone:
+    """checkpointer: the state as of `index` is durable; the log up to `log_needed_after` is of no use to this node."""
+
+    index: LogIndex
+    log_needed_after: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """state_machine: an `ApplyEntries` that asked for it is applied, and all before it."""
 
@@ -142,11 +157,17 @@ RaftMessage: TypeAlias = (
     | LinkBroken
     | PersistDone
     | LoadDone
+    | CheckpointDone
+    | Compacted
+    | SnapshotLoaded
+    | SnapshotStored
+    | SnapshotInstalled
     | Applied
     | TickNow
     | RaftStatusAsk
     | TransferAsk
 )
+"""Among them are events of the raft core: log_store answers `CutLog` by `Compacted`, checkpointer its messages."""
 
 
 # --- to log_store ----------------------------------------------------------------------------------------------------
@@ -173,7 +194,32 @@ class LogStatusAsk:
     reply: Reply[LogStatus]
 
 
-LogMessage: TypeAlias = AppendPersists | Load | LogStatusAsk
+@dataclass(frozen=True, slots=True)
+class CutLog:
+    """raft: what is before `first_wanted` may go; of a log beyond `limits.MAX_LOG_BYTES`, what is before `first_kept`.
+
+    Answered by `Compacted` if something went.
+    """
+
+    first_wanted: LogIndex
+    first_kept: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
+class FinishInstall:
+    """checkpointer: let a snapshot take the log's place, by `finish`; then set `done`."""
+
+    finish: Callable[[RaftLog], object]
+    done: trio.Event
+
+
+LogMessage: TypeAlias = AppendPersists | Load | LogStatusAsk | CutLog | FinishInstall
+
+
+# --- to checkpointer -------------------------------------------------------------------------------------------------
+
+PagesMessage: TypeAlias = LoadSnapshot | StoreSnapshotChunk | InstallSnapshot
+"""Effects of the raft core, answered by its events `SnapshotLoaded`, `SnapshotStored` and `SnapshotInstalled`."""
 
 
 # --- to state_machine ------------------------------------------------------------------------------------------------
@@ -201,7 +247,15 @@ class MachineStatusAsk:
     reply: Reply[MachineStatus]
 
 
-StateMessage: TypeAlias = ApplyEntries | OpenViews | MachineStatusAsk
+@dataclass(frozen=True, slots=True)
+class ReplaceMachine:
+    """checkpointer: a snapshot was installed; go on with this machine, which stands over it, and set `done`."""
+
+    machine: Machine
+    done: trio.Event
+
+
+StateMessage: TypeAlias = ApplyEntries | OpenViews | MachineStatusAsk | ReplaceMachine
 
 
 # --- to lane_router and hot_lane -------------------------------------------------------------------------------------

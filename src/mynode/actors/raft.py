@@ -18,11 +18,14 @@ from mynode.actors.protocol import (
     AppendPersists,
     Applied,
     ApplyEntries,
+    CheckpointDone,
+    CutLog,
     FromPeer,
     LinkBroken,
     LoadDone,
     LogMessage,
     OpenViews,
+    PagesMessage,
     PeerBatch,
     PersistDone,
     ProposeAsk,
@@ -35,12 +38,12 @@ from mynode.actors.protocol import (
 )
 from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex, NodeId, ProposalId
-from mynode.base.limits import ELECTION_TICKS, MAX_UNAPPLIED_BYTES
+from mynode.base.limits import CHECKPOINT_ENTRIES, ELECTION_TICKS, MAX_UNAPPLIED_BYTES
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft import events
 from mynode.raft.core import RaftCore
-from mynode.raft.effects import Effects, LeaderChange, Load, Persist, Rejected, RejectReason, Send
+from mynode.raft.effects import Effects, InstallSnapshot, LeaderChange, Load, Persist, Rejected, RejectReason, Send
 from mynode.raft.log import ENTRY_OVERHEAD_BYTES
 from mynode.raft.messages import Entry, EntryKind, Message, Proposal
 
@@ -69,6 +72,8 @@ class RaftActor:
         state_machine: Inbox[StateMessage],
         links: dict[NodeId, Inbox[PeerBatch]],
         newest: NewestView,
+        checkpointer: Inbox[PagesMessage],
+        log_margin_entries: int = CHECKPOINT_ENTRIES,
     ) -> None:
         self._core = core
         self._inbox = inbox
@@ -81,7 +86,13 @@ class RaftActor:
         self._next_token = 1
         self._unpersisted: list[Persist] = []
         self._disk_is_busy = False
-        self._loads: deque[Load] = deque()
+        self._checkpointer = checkpointer
+        self._log_margin_entries = log_margin_entries
+        self._loads: deque[Load | CutLog] = deque()
+        self._snapshot_work: deque[PagesMessage] = deque()
+        self._install: tuple[int, InstallSnapshot] | None = None
+        """An install and the persist that it waits for."""
+        self._checkpoint: CheckpointDone | None = None
         self._last_persist = 0
         self._durable = 0
         self._held: deque[tuple[int, list[Send]]] = deque()
@@ -137,6 +148,13 @@ class RaftActor:
                     steps.append(events.Persisted(number))
                 case LoadDone(generation, first, entries):
                     steps.append(events.EntriesLoaded(generation, first, entries))
+                case CheckpointDone(index):
+                    self._checkpoint = message
+                    steps.append(events.SnapshotTaken(index))
+                case (
+                    events.Compacted() | events.SnapshotLoaded() | events.SnapshotStored() | events.SnapshotInstalled()
+                ):
+                    steps.append(message)
                 case Applied():
                     self._unapplied_halves -= 1
                 case TickNow():
@@ -201,6 +219,7 @@ class RaftActor:
             self._last_persist = effects.persist.number
             self._unpersisted.append(effects.persist)
         self._loads.extend(effects.load)
+        self._cut_log()
         self._hand_to_log_store()
         if effects.send_after_persist:
             self._held.append((self._last_persist, effects.send_after_persist))
@@ -210,6 +229,7 @@ class RaftActor:
         while self._unsent:
             await self._state_machine.send(self._unsent[0])
             del self._unsent[0]
+        self._hand_to_checkpointer(effects)
         for rejected in effects.rejected:
             self._reject(rejected)
         if effects.leader_change is not None:
@@ -224,6 +244,32 @@ class RaftActor:
                 self._unpersisted.clear()
         while self._loads and self._log_store.post(self._loads[0]):
             self._loads.popleft()
+
+    def _cut_log(self) -> None:
+        """After a checkpoint: what is of no use to this node any more, nor soon to another one, may go."""
+        if self._checkpoint is None:
+            return
+        index, kept_after = self._checkpoint.index, self._checkpoint.log_needed_after
+        self._checkpoint = None
+        wanted_after = min(kept_after, index - self._log_margin_entries)
+        others_want_after = self._core.log_wanted_after
+        if others_want_after is not None:
+            wanted_after = min(wanted_after, others_want_after)
+        self._loads.append(CutLog(wanted_after + 1, kept_after + 1))
+
+    def _hand_to_checkpointer(self, effects: Effects) -> None:
+        """After the entries that were handed to state_machine. What there is no room for is offered again, as above."""
+        work = self._snapshot_work
+        work.extend(effects.load_snapshot)
+        if effects.store_chunk is not None:
+            work.append(effects.store_chunk)
+        if effects.install is not None:
+            self._install = (self._last_persist, effects.install)
+        if self._install is not None and self._install[0] <= self._durable:
+            work.append(self._install[1])
+            self._install = None
+        while work and self._checkpointer.post(work[0]):
+            work.popleft()
 
     def _hand_over(self, effects: Effects) -> None:
         """What goes to state_machine, with the replies that it will answer."""

@@ -10,9 +10,18 @@ import trio
 
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
-from mynode.actors.protocol import Applied, ApplyEntries, MachineStatusAsk, OpenViews, RaftMessage, StateMessage
+from mynode.actors.protocol import (
+    Applied,
+    ApplyEntries,
+    MachineStatusAsk,
+    OpenViews,
+    RaftMessage,
+    ReplaceMachine,
+    StateMessage,
+)
 from mynode.base.errors import OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import LogIndex
+from mynode.base.invariant import invariant
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
@@ -59,6 +68,11 @@ class StateMachineActor:
                 self._waiting.extend((at_least, reply) for reply in replies)
             case MachineStatusAsk(reply):
                 reply.answer(self._machine.status())
+            case ReplaceMachine(machine, done):
+                invariant(machine.applied > self._machine.applied, "a snapshot is ahead of the state that it replaces")
+                self._machine = machine
+                self._newest.show(machine.view())
+                done.set()
             case _:
                 assert_never(message)
 

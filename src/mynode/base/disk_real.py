@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mynode.base.disk import disk_error, read_fully, write_fully
@@ -39,7 +39,8 @@ class RealFile:
 
     def __init__(self, path: Path, flags: int) -> None:
         self._name = path.name
-        self._fd: int | None = os.open(path, flags | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        self._fd: int | None = None
+        self._fd = os.open(path, flags | os.O_RDWR | os.O_CLOEXEC, 0o640)
 
     @property
     def name(self) -> str:
@@ -72,6 +73,11 @@ class RealFile:
             fd, self._fd = self._fd, None
             with _typed_errors("close", self._name):
                 os.close(fd)
+
+    def __del__(self) -> None:
+        """A page file that a snapshot has replaced closes with the last read view of it."""
+        with suppress(DiskError):
+            self.close()
 
     def _open_fd(self) -> int:
         if self._fd is None:

@@ -122,6 +122,10 @@ MAX_UNAPPLIED_BYTES: Final = 16 * MIB
 """About what the state machine may have waiting before the raft core delivers no more to it."""
 SNAPSHOT_CHUNK_BYTES: Final = 1 * MIB
 """A part of a snapshot on its way to a follower; one is unanswered at a time."""
+SNAPSHOT_IDLE_S: Final = 60
+"""A checkpoint that is being sent is held for so long after a follower last asked for a part of it."""
+FOLLOWER_PATIENCE_TICKS: Final = 1_200
+"""The log that a follower still needs is kept for so long after its last word."""
 CAUGHT_UP_ENTRIES: Final = 1_000
 """A learner becomes a voter only when it lacks no more than this."""
 PEER_OUTBOX_MESSAGES: Final = 256
@@ -133,6 +137,8 @@ MAX_PEERS: Final = 8
 # --- raft log on disk -----------------------------------------------------------------------------------------------
 SEGMENT_BYTES: Final = 64 * MIB
 """A segment is closed once it is at least this long."""
+MAX_LOG_BYTES: Final = 1024 * MIB
+"""A log longer than this is cut behind the checkpoint whoever still needs it: a snapshot serves them."""
 SEGMENT_RESERVE_BYTES: Final = 64 * KIB
 """The newest segment's file is filled with zeros this far ahead of its end."""
 
@@ -141,7 +147,8 @@ PAGE_CACHE_BYTES: Final = 256 * MIB
 """Memory for nodes that were read from the page file or written to it; what no checkpoint has written comes on top."""
 
 CHECKPOINT_ENTRIES: Final = 50_000
-"""After so many entries applied, the next checkpoint begins even if it is not time yet."""
+"""After so many entries applied, the next checkpoint begins even if it is not time yet. As many entries before the
+newest checkpoint stay in the log, at least, for a node that was away for a moment."""
 
 # --- relations ------------------------------------------------------------------------------------------------------
 invariant(
@@ -168,5 +175,6 @@ invariant(
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")
 invariant(2 * SNAPSHOT_CHUNK_BYTES < MAX_REQUEST_FRAME_BYTES, "a part of a snapshot fits a frame")
+invariant(SEGMENT_BYTES < MAX_LOG_BYTES, "a log is a few segments at least")
 invariant(2 * HEARTBEAT_TICKS < ELECTION_TICKS, "a lost heartbeat does not start an election")
 invariant(ROWS_PER_BATCH <= ROWS_BETWEEN_PAUSES, "a batch is made between two pauses")

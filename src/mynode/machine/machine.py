@@ -61,15 +61,20 @@ class Machine:
 
     def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
         """Apply the next entries of the log; one outcome an entry, None for one that is not a command."""
+        if not entries:
+            return []
         editor = self._engine.tree.edit()
         outcomes: list[Outcome | None] = []
+        membership: bytes | None = None
         for entry in entries:
             invariant(entry.index == self.applied + 1, "entries are applied in the order of the log, without a gap")
             watermark = self._watermark(entry.index)
             outcomes.append(self._decide(editor, entry, watermark) if entry.kind == EntryKind.COMMAND else None)
+            if entry.kind == EntryKind.CONFIG:
+                membership = entry.payload
             self._tombstones.collect(editor, watermark)
             self.applied = entry.index
-        self._engine.adopt(editor.commit(), self.applied)
+        self._engine.adopt(editor.commit(), self.applied, entries[-1].term, membership)
         return outcomes
 
     def view(self) -> ReadView:

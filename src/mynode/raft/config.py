@@ -32,6 +32,7 @@ class RaftConfig:
     log_tail_bytes: int = limits.LOG_TAIL_BYTES
     snapshot_chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES
     caught_up_entries: int = limits.CAUGHT_UP_ENTRIES
+    follower_patience_ticks: int = limits.FOLLOWER_PATIENCE_TICKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,11 @@ class RaftCore:
             snapshot_index=0 if state.snapshot is None else state.snapshot.index,
         )
 
+    @property
+    def log_wanted_after(self) -> LogIndex | None:
+        """See `Leadership.log_wanted_after`; None where this node does not lead."""
+        return None if self._leadership is None else self._leadership.log_wanted_after
+
     # --- messages ----------------------------------------------------------------------------------------------------
 
     def _receive(self, sender: NodeId, message: Message) -> None:

@@ -358,6 +358,25 @@ class Leadership:
             self._transfer_told = True
             self._state.send(to, TimeoutNow(self._state.term))
 
+    # --- the log's cut -----------------------------------------------------------------------------------------------
+
+    @property
+    def log_wanted_after(self) -> LogIndex | None:
+        """What follows this index some follower that was heard lately still needs; None if there is no such follower.
+
+        One that is being sent a snapshot needs what follows that. To cut it off would make it begin again, for ever
+        if new entries come as fast as it catches up.
+        """
+        oldest = self._state.now - self._state.config.follower_patience_ticks
+        return min(
+            (
+                self.snapshots.index(each.peer) if each.state is ProgressState.SNAPSHOT else each.match_index
+                for each in self.progress.values()
+                if each.heard_at > oldest
+            ),
+            default=None,
+        )
+
     # --- for people and tests ----------------------------------------------------------------------------------------
 
     def peer_progress(self) -> tuple[PeerProgress, ...]:

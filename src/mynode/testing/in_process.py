@@ -20,8 +20,9 @@ from mynode.actors.log_store import inline
 from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
 from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk
-from mynode.base.errors import ConnectionFailedError, MyNodeError
+from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError
 from mynode.base.ids import NodeId
+from mynode.base.limits import CHECKPOINT_ENTRIES, SEGMENT_BYTES
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
 from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
@@ -142,12 +143,22 @@ class InProcessCluster:
         muted: nodes whose words reach no client of `transports`, while theirs reach the node.
     """
 
-    def __init__(self, size: int, *, seed: int, nursery: trio.Nursery) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        seed: int,
+        nursery: trio.Nursery,
+        checkpoint_entries: int = CHECKPOINT_ENTRIES,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         self.network = MemoryNetwork()
         self.muted: set[NodeId] = set()
         self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
         self._members = {node: Address("memory", node) for node in self.disks}
         self._random = Random(seed)
+        self._checkpoint_entries = checkpoint_entries
+        self._segment_bytes = segment_bytes
         self._nursery = nursery
         self._scopes: dict[NodeId, trio.CancelScope] = {}
         self._ended: dict[NodeId, trio.Event] = {}
@@ -166,7 +177,7 @@ class InProcessCluster:
         return self._ended[node_id]
 
     async def start(self, node_id: NodeId) -> Node:
-        files = NodeFiles.open(self.disks[node_id])
+        files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
         surroundings = Surroundings(
             transport=_MemoryTransport(self.network, node_id),
             random=Random(self._random.random()),
@@ -174,7 +185,14 @@ class InProcessCluster:
             monotonic=trio.current_time,
             run_blocking=inline,
         )
-        node = Node(NodeIdentity("test", node_id), self._members, files, timing=Timing(), surroundings=surroundings)
+        node = Node(
+            NodeIdentity("test", node_id),
+            self._members,
+            files,
+            timing=Timing(),
+            surroundings=surroundings,
+            checkpoint_entries=self._checkpoint_entries,
+        )
         self.network.nodes[node_id] = node
         self._ended[node_id] = trio.Event()
         self._scopes[node_id] = trio.CancelScope()
@@ -186,8 +204,13 @@ class InProcessCluster:
             await self.start(node_id)
 
     async def _run(self, node_id: NodeId, node: Node) -> None:
+        """A node whose disk lost its power ends; any other error of a node is the test's."""
         with self._scopes[node_id]:
-            await node.run()
+            try:
+                await node.run()
+            except* DiskError:
+                if not self.disks[node_id].is_without_power:
+                    raise
         self._ended[node_id].set()
 
     async def crash(self, node_id: NodeId) -> None:

@@ -141,8 +141,8 @@ def test_dump_shows_metas_tables_and_entries(tmp_path: Path, mynode: Mynode) -> 
     code, out, err = mynode("dump", str(tmp_path), "--rows", "2", "--entries", "3")
     assert (code, err) == (0, "")
     for expected in (
-        "meta in page 0: checkpoint 2, applied index 151, root in page ",
-        "meta in page 1: checkpoint 1, applied index 101, root in page ",
+        "meta in page 0: checkpoint 2, applied index 151, its term 2, root in page ",
+        "meta in page 1: checkpoint 1, applied index 101, its term 2, root in page ",
         "root: inner in page ",
         "catalog: version 1, 1 tables",
         "table fruits (id 1): id INTEGER, name TEXT; primary key: id",
