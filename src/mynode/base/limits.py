@@ -124,7 +124,7 @@ SNAPSHOT_CHUNK_BYTES: Final = 1 * MIB
 """A part of a snapshot on its way to a follower; one is unanswered at a time."""
 SNAPSHOT_IDLE_S: Final = 60
 """A checkpoint that is being sent is held for so long after a follower last asked for a part of it."""
-FOLLOWER_PATIENCE_TICKS: Final = 1_200
+FOLLOWER_PATIENCE_TICKS: Final = 600
 """The log that a follower still needs is kept for so long after its last word."""
 CAUGHT_UP_ENTRIES: Final = 1_000
 """A learner becomes a voter only when it lacks no more than this."""
