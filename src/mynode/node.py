@@ -202,16 +202,7 @@ class Node:
         self._state_machine = StateMachineActor(
             machine, inbox=self._state_inbox, raft=self._raft_inbox, newest=self._newest_view
         )
-        self._checkpointer = CheckpointerActor(
-            files.engine,
-            files.disk,
-            inbox=self._pages_inbox,
-            raft=self._raft_inbox,
-            log_store=self._log_inbox,
-            state_machine=self._state_inbox,
-            checkpoint_entries=checkpoint_entries,
-            run_blocking=surroundings.run_blocking,
-        )
+        self._checkpointer = self._make_checkpointer(files, checkpoint_entries)
         self.raft = RaftActor(
             self._restore_core(files),
             inbox=self._raft_inbox,
@@ -231,6 +222,18 @@ class Node:
         )
         self._make_lane()
         self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)
+
+    def _make_checkpointer(self, files: NodeFiles, checkpoint_entries: int) -> CheckpointerActor:
+        return CheckpointerActor(
+            files.engine,
+            files.disk,
+            inbox=self._pages_inbox,
+            raft=self._raft_inbox,
+            log_store=self._log_inbox,
+            state_machine=self._state_inbox,
+            checkpoint_entries=checkpoint_entries,
+            run_blocking=self._surroundings.run_blocking,
+        )
 
     def _make_lane(self) -> None:
         self._router_inbox: Inbox[RouterMessage] = Inbox(ROUTER_INBOX)
