@@ -113,13 +113,16 @@ def test_configurations_are_found_at_the_start() -> None:
     disk = MemoryDisk()
     log = RaftLog.open(disk, segment_bytes=SEGMENT_BYTES)
     log.append([persist(make_entries(1, 3, 1), term=1), Persist(2, None, (config(4, 1),))])
-    log.append([persist(make_entries(5, 20, 1)), Persist(2, None, (config(25, 1), config(26, 1)))])
+    for first in (5, 10, 15, 20):
+        log.append([persist(make_entries(first, 5, 1))])
+    log.append([Persist(2, None, (config(25, 1), config(26, 1)))])
     log.append([Persist(2, None, (config(26, 2),)), persist(make_entries(27, 30, 2), term=2)])
     assert log.configs_at_start(100) == ()
     log = RaftLog.open(disk, segment_bytes=SEGMENT_BYTES)
     assert log.configs_at_start(100) == (config(4, 1), config(25, 1), config(26, 2))
     assert log.configs_at_start(26) == (config(4, 1), config(25, 1))
     log.truncate_front(20)
+    assert log.first_index > 4
     log = RaftLog.open(disk, segment_bytes=SEGMENT_BYTES)
     assert log.configs_at_start(100) == (config(25, 1), config(26, 2))
     log.append([Persist(2, None, (config(25, 3),))])
