@@ -142,4 +142,6 @@ def _range(names: Sequence[str], access: plan.KeyRange) -> str:
         if bound is not None:
             name = names[len(access.prefix)]
             conditions.append(f"{name} {symbol}{'=' if bound.inclusive else ''} {describe(bound.value)}")
+    if access.low is None and access.high is None:
+        conditions.append(f"{names[len(access.prefix)]} IS NOT NULL")
     return f"({' AND '.join(conditions)})"

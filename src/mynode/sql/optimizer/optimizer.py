@@ -7,6 +7,7 @@ from typing import Final
 from mynode.sql import plan
 from mynode.sql.optimizer.choose_joins import choose_joins
 from mynode.sql.optimizer.fold_constants import fold_constants
+from mynode.sql.optimizer.min_max_by_index import min_max_by_index
 from mynode.sql.optimizer.order_joins import order_joins
 from mynode.sql.optimizer.push_down_filters import push_down_filters
 from mynode.sql.optimizer.rewriting import Rule, rewrite_plan
@@ -21,6 +22,7 @@ RULES: Final[tuple[Rule, ...]] = (
     order_joins,  # the smallest first, and what is small shows by the indexes used
     choose_joins,
     top_n,
+    min_max_by_index,
     sort_by_index,  # it must see how tables are read, and how many rows are wanted
 )
 
