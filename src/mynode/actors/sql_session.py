@@ -234,6 +234,7 @@ class SqlSessionActor:
             self._scope = statement
         if isinstance(settled, Conflicted) and (self._cancelled_by_client or self._stopping):
             statement.cancel()  # It reached the inner scope only; the statement shall not be tried again.
+            await trio.lowlevel.checkpoint_if_cancelled()
         return settled
 
     async def _run_in_lane(self, request: StatementRequest) -> LaneAnswer:
