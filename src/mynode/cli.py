@@ -199,6 +199,14 @@ def check(directory: _Directory) -> None:
 
 
 @app.command()
+def repair(directory: _Directory) -> None:
+    """Explain what can be done about stopped nodes' damaged files; changes nothing."""
+    from mynode.inspect.repair import run_repair
+
+    raise typer.Exit(run_repair(directory))
+
+
+@app.command()
 def dump(
     directory: _Directory,
     rows: Annotated[int, typer.Option(help="Rows of each table.")] = 5,

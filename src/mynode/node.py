@@ -413,10 +413,27 @@ def open_files(directory: Path, identity: NodeIdentity, *, segment_bytes: int = 
         CorruptionError: a file is damaged.
     """
     with (
+        _located(directory),
         closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
         closing(NodeFiles.open(data_directory.disk, segment_bytes=segment_bytes)) as files,
     ):
         yield files
+
+
+@contextmanager
+def _located(directory: Path) -> Iterator[None]:
+    """A `CorruptionError` from the files in `directory`, alone or in a nursery's group, comes out with its path."""
+    try:
+        yield
+    except CorruptionError as error:
+        raise error.inside(str(directory)) from error
+    except BaseExceptionGroup as group:
+        found: BaseException | None = group.subgroup(CorruptionError)
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if not isinstance(found, CorruptionError):
+            raise
+        raise found.inside(str(directory)) from group
 
 
 async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:

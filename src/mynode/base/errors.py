@@ -93,17 +93,24 @@ class CorruptionError(MyNodeError):
     """A checksum or a format rule does not hold.
 
     Args:
-        file: the file's name inside the data directory.
-        offset: bytes from the file's beginning.
+        file: the file's name inside the data directory, or its path.
+        offset: bytes from the file's beginning; None where a whole file is meant.
     """
 
     sqlstate = "XX001"
     deterministic = False
 
-    def __init__(self, message: str, *, file: str, offset: int, hint: str | None = None) -> None:
-        super().__init__(f"{file} at byte {offset}: {message}", hint=hint)
+    def __init__(self, message: str, *, file: str, offset: int | None, hint: str | None = None) -> None:
+        where = file if offset is None else f"{file} at byte {offset}"
+        super().__init__(f"{where}: {message}", hint=hint)
         self.file = file
         self.offset = offset
+        self._problem = message
+
+    def inside(self, directory: str) -> CorruptionError:
+        """The same with the file's path, and what to do about it."""
+        hint = f"The choices: mynode repair {directory}"
+        return CorruptionError(self._problem, file=f"{directory}/{self.file}", offset=self.offset, hint=hint)
 
 
 # --- cluster --------------------------------------------------------------------------------------------------------

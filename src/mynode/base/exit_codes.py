@@ -8,6 +8,7 @@ from mynode.base.errors import (
     AddressInUseError,
     ConfigError,
     ConnectionFailedError,
+    CorruptionError,
     DataDirectoryError,
     MyNodeError,
     NoQuorumError,
@@ -21,6 +22,8 @@ EXIT_USAGE: Final = 2
 """Wrong usage; a node: it cannot run as configured, and starting it again would not help."""
 EXIT_UNREACHABLE: Final = 3
 """No node is reachable, or none with a quorum."""
+EXIT_DAMAGED: Final = 4
+"""A node's files are damaged or missing; starting it again would not help. `mynode repair` explains the choices."""
 EXIT_INTERRUPTED: Final = 130
 """Ctrl-C, as shells number it."""
 
@@ -30,6 +33,8 @@ def exit_code(error: MyNodeError) -> int:
     match error:
         case ConfigError() | DataDirectoryError() | AddressInUseError():
             return EXIT_USAGE
+        case CorruptionError():
+            return EXIT_DAMAGED
         case ConnectionFailedError() | NoQuorumError() | OutcomeUnknownError():
             return EXIT_UNREACHABLE
         case _:

@@ -16,7 +16,7 @@ import trio
 from trio_util import move_on_when
 
 from mynode.base.errors import ConfigError
-from mynode.base.exit_codes import EXIT_USAGE
+from mynode.base.exit_codes import EXIT_DAMAGED, EXIT_USAGE
 from mynode.base.ids import NodeId
 from mynode.cluster.directory import ClusterPlan
 from mynode.cluster.terminal import Terminal
@@ -66,6 +66,7 @@ class Launcher:
         self._command = command
         self._stopping = trio.Event()
         self._failure: ConfigError | None = None
+        self._damaged: set[NodeId] = set()
 
     async def run(self) -> None:
         """Returns once a signal stopped all nodes; raises `ConfigError` once all stopped because one cannot start."""
@@ -106,12 +107,23 @@ class Launcher:
                 self._failure = ConfigError(f"node {node_id} cannot start: {last_line.removeprefix('mynode: error: ')}")
                 self._stopping.set()
                 break
+            if code == EXIT_DAMAGED:
+                self._give_up(node_id, last_line.removeprefix("mynode: error: "))
+                break
             if trio.current_time() - started > STEADY_AFTER_S:
                 delay = FIRST_RESTART_DELAY_S
             self._terminal.say(f"node {node_id} {_how_it_ended(code)}; it starts again in {delay:g} s")
             async with move_on_when(self._stopping.wait):
                 await trio.sleep(delay)
             delay = min(2 * delay, MAX_RESTART_DELAY_S)
+
+    def _give_up(self, node_id: NodeId, reason: str) -> None:
+        """A node whose files are damaged stays down; the others go on, while there are any."""
+        self._terminal.say(f"node {node_id} does not start again, its files are damaged: {reason}")
+        self._damaged.add(node_id)
+        if self._damaged == set(self._plan.members):
+            self._failure = ConfigError(f"no node can start: the files of node {node_id} are damaged: {reason}")
+            self._stopping.set()
 
     async def _run_node(self, node_id: NodeId) -> tuple[int, str]:
         """One life of a node: its exit code (negative: the signal that killed it) and the last line it wrote."""

@@ -14,6 +14,8 @@ from mynode.base.limits import KIB, MIB
 from mynode.inspect.directories import data_directories
 from mynode.mvcc.view import ReadView
 from mynode.relation.index_check import check_indexes
+from mynode.storage.data_directory import IDENTITY_FILE
+from mynode.storage.incoming_snapshot import INSTALL_NAME, is_part
 from mynode.storage.pages.check import CheckpointSizes, check_pages
 from mynode.storage.pages.engine import PageEngine
 from mynode.storage.pages.format import FILE_NAME, META_PAGES, PAGE_BYTES
@@ -22,8 +24,12 @@ from mynode.storage.raft_log.recovery import Recovered, recover
 
 @dataclass(slots=True)
 class DirectoryCheck:
-    """What a check found: lines of sizes, notes of what is unusual and harmless, problems (none if all is sound)."""
+    """What a check found: lines of sizes, notes of what is unusual and harmless, problems (none if all is sound).
 
+    `is_log_whole`: the raft log is sound and begins with the first entry, so that it alone can make the tree anew.
+    """
+
+    is_log_whole: bool = False
     sizes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -58,9 +64,18 @@ def check_disk(disk: Disk) -> DirectoryCheck:
         result.problems.append(str(error))
     else:
         result.sizes.append(_describe_log(log))
+        result.is_log_whole = log is not None and log.index.first_index == 1
+        if log is None and IDENTITY_FILE in disk.list():
+            result.problems.append("no segment of the raft log is left")
         if log is not None and log.is_torn:
             result.notes.append("the raft log ends in a batch that a crash left incomplete; it was never acknowledged")
+    result.notes += [f"{name}: a part of a snapshot that was on its way" for name in disk.list() if is_part(name)]
+    if INSTALL_NAME in disk.list():
+        result.notes.append(f"{INSTALL_NAME}: a snapshot that the next start installs in place of tree and log")
+        return result
     if FILE_NAME not in disk.list():
+        if log is not None and not result.is_log_whole:
+            result.problems.append(f"{FILE_NAME} is gone, and the raft log begins with {log.index.first_index}")
         result.sizes.append("tree: no checkpoint yet")
         return result
     pages = check_pages(disk)

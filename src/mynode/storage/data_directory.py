@@ -7,7 +7,9 @@
 | `raft-*.log` | the raft log, see `storage/raft_log/format.py` |
 | `tree.pages` | the tree, see `storage/pages/format.py` |
 
-The identity keeps a node from starting on another's log, which would let it vote twice in one term.
+The identity keeps a node from starting on another's log, which would let it vote twice in one term. The log's first
+segment is made before the identity: so an identity without a log says that the log was lost, and with it this node's
+votes and what it acknowledged. Such a directory is refused, it does not become an empty one.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ from mynode.base.disk import Disk
 from mynode.base.disk_real import RealDisk
 from mynode.base.errors import CorruptionError, DataDirectoryError, DiskError
 from mynode.base.ids import NodeId
-from mynode.storage.raft_log.format import segment_sequence
+from mynode.raft.effects import HardState
+from mynode.storage.pages.format import FILE_NAME as TREE_FILE
+from mynode.storage.raft_log import RaftLog
+from mynode.storage.raft_log.format import encode_header, segment_name, segment_sequence
 
 FORMAT_VERSION: Final = 1
 IDENTITY_FILE: Final = "identity"
@@ -57,7 +62,7 @@ class DataDirectory:
 
         Raises:
             DataDirectoryError: not writable, in use by another process, or of another node or cluster.
-            CorruptionError: the identity file is damaged.
+            CorruptionError: the identity file is damaged, or the raft log is gone.
             DiskError: the disk failed or is full.
         """
         identity = Identity(node_id, cluster_id)
@@ -125,8 +130,12 @@ def _make_durable_directory(path: Path) -> None:
 
 
 def claim(disk: Disk, identity: Identity, where: str) -> None:
-    """Check that the directory is this node's, or make an empty one this node's. `where` names it in errors."""
+    """Check that the directory is this node's, or make an empty one this node's. `where` names it in errors.
+
+    Raises as `DataDirectory.open` does.
+    """
     names = disk.list()
+    segments = [name for name in names if segment_sequence(name) is not None]
     if IDENTITY_FILE in names:
         found = read_identity(disk)
         if found != identity:
@@ -134,15 +143,34 @@ def claim(disk: Disk, identity: Identity, where: str) -> None:
                 f"data directory {where} belongs to node {found.node_id} of cluster {found.cluster_id}, "
                 f"not to node {identity.node_id} of cluster {identity.cluster_id}"
             )
+        if not segments:
+            raise CorruptionError(
+                "no segment of the raft log is left, and so nothing of what this node promised: it could vote twice",
+                file=segment_name(1),
+                offset=None,
+            )
         return
-    segments = [name for name in names if segment_sequence(name) is not None]
-    if segments:
+    files = [name for name in (*segments, TREE_FILE) if name in names]
+    if files and not _is_unused_log(disk, files):
         # Somebody's log, nobody knows whose: to vote on it could be to vote twice in one term.
-        raise DataDirectoryError(f"data directory {where} holds {segments[0]} but no file '{IDENTITY_FILE}'")
+        raise DataDirectoryError(f"data directory {where} holds {files[0]} but no file '{IDENTITY_FILE}'")
     try:
+        RaftLog.open(disk).close()
         _write_identity(disk, identity)
     except DiskError as error:
         raise DataDirectoryError(f"cannot use data directory {where}: {error.message}") from error
+
+
+def _is_unused_log(disk: Disk, names: list[str]) -> bool:
+    """Whether these files are but the first segment as it is made: no vote and no entry was ever in it."""
+    if names != [segment_name(1)]:
+        return False
+    file = disk.open(names[0])
+    try:
+        unused, _ = encode_header(1, 1, 0, HardState(0, None))
+        return file.read(0, len(unused) + 1) == unused
+    finally:
+        file.close()
 
 
 def read_identity(disk: Disk) -> Identity:

@@ -47,6 +47,13 @@ sys.exit(2)
 """
 
 
+DAMAGED = """
+import sys
+print("mynode: error: raft-1.log: a checksum is wrong", file=sys.stderr)
+sys.exit(4)
+"""
+
+
 class Screen(io.StringIO):
     """Collects what the launcher shows; `wait_for` returns once some text is there so many times."""
 
@@ -129,6 +136,24 @@ async def test_a_node_that_cannot_start_stops_all_and_says_why(tmp_path: Path) -
     with trio.fail_after(10), pytest.raises(ConfigError, match=r"^node 2 cannot start: node_id: missing$"):
         await Launcher(plan(tmp_path, 2), Terminal(screen), nothing, command=command).run()
     assert "node 2 │ mynode: error: node_id: missing\n" in screen.getvalue()
+    assert_no_process_is_left()
+
+
+async def test_a_node_with_damaged_files_stays_down_and_the_others_go_on(tmp_path: Path) -> None:
+    async def until(screen: Screen) -> None:
+        await screen.wait_for("does not start again")
+        await screen.wait_for("ready")
+
+    shown = await run_and_stop(tmp_path, until, DAMAGED, OBEDIENT)
+    reason = "node 1 does not start again, its files are damaged: raft-1.log: a checksum is wrong\n"
+    assert shown.count(reason) == 1
+    assert shown.count("node 1 │ mynode: error") == 1
+    assert_no_process_is_left()
+
+
+async def test_when_all_nodes_are_damaged_the_launcher_ends(tmp_path: Path) -> None:
+    with trio.fail_after(10), pytest.raises(ConfigError, match=r"^no node can start: the files of node . are damaged"):
+        await Launcher(plan(tmp_path, 2), Terminal(Screen()), nothing, command=program(DAMAGED, DAMAGED)).run()
     assert_no_process_is_left()
 
 

@@ -24,6 +24,7 @@ from mynode.storage.data_directory import DataDirectory
 from mynode.storage.pages import PageEngine
 from mynode.storage.pages.format import FILE_NAME, PAGE_BYTES
 from mynode.storage.raft_log import RaftLog
+from mynode.testing.raft_log import make_entries, persist
 from mynode.testing.sql_sessions import SessionDatabase
 from mynode.values.types import INTEGER, TEXT
 
@@ -93,6 +94,7 @@ def test_check_finds_a_sound_node_sound_and_says_its_sizes(tmp_path: Path, mynod
 def test_check_finds_indexes_that_do_not_fit_their_tables(tmp_path: Path, mynode: Mynode) -> None:
     with (
         closing(DataDirectory.open(tmp_path, 1, "test")) as directory,
+        closing(RaftLog.open(directory.disk)) as log,
         closing(PageEngine.open(directory.disk)) as engine,
     ):
         database = SessionDatabase(machine=Machine(engine))
@@ -100,6 +102,7 @@ def test_check_finds_indexes_that_do_not_fit_their_tables(tmp_path: Path, mynode
         session.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER UNIQUE)")
         session.execute("INSERT INTO t VALUES (1, 10), (2, 20), (3, NULL)")
         engine.checkpoint()
+        log.append([persist(make_entries(1, 3, 1), term=1)])
         assert check_disk(directory.disk).problems == []
         view = database.machine.view()
         rows = TableRows(Catalog.load(view).tables["t"])

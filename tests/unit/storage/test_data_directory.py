@@ -14,6 +14,8 @@ from mynode.base.disk_memory import MemoryDisk
 from mynode.base.disk_real import RealDisk
 from mynode.base.errors import CorruptionError, DataDirectoryError, DiskError
 from mynode.storage.data_directory import IDENTITY_FILE, DataDirectory, Identity, claim, read_identity
+from mynode.storage.raft_log import RaftLog
+from mynode.testing.raft_log import persist
 
 NODE_3 = Identity(3, "cluster-a")
 
@@ -23,7 +25,7 @@ def test_a_directory_is_made_and_opened_again(tmp_path: Path) -> None:
     for _ in range(3):
         directory = DataDirectory.open(path, 3, "cluster-a")
         assert directory.identity == NODE_3
-        assert directory.disk.list() == ["identity", "lock"]
+        assert directory.disk.list() == ["identity", "lock", "raft-0000000001.log"]
         directory.close()
         directory.close()
 
@@ -86,6 +88,37 @@ def test_a_log_without_identity_is_refused(tmp_path: Path) -> None:
         DataDirectory.open(tmp_path, 3, "cluster-a")
 
 
+def test_a_tree_without_identity_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tree.pages").write_bytes(b"")
+    with pytest.raises(DataDirectoryError, match=r"holds tree\.pages but no file 'identity'"):
+        DataDirectory.open(tmp_path, 3, "cluster-a")
+
+
+def test_a_directory_whose_log_was_deleted_is_refused() -> None:
+    disk = MemoryDisk()
+    claim(disk, NODE_3, "here")
+    claim(disk, NODE_3, "here")
+    log = RaftLog.open(disk)
+    log.reset(100, 1)
+    claim(disk, NODE_3, "here")
+    for name in disk.list():
+        if name.startswith("raft-"):
+            disk.delete(name)
+    with pytest.raises(CorruptionError, match=r"^raft-0000000001\.log: no segment of the raft log is left"):
+        claim(disk, NODE_3, "here")
+
+
+def test_a_log_with_a_vote_and_without_identity_is_refused() -> None:
+    disk = MemoryDisk()
+    claim(disk, NODE_3, "here")
+    disk.delete(IDENTITY_FILE)
+    twin = disk.copy()
+    claim(twin, NODE_3, "here")
+    RaftLog.open(disk).append([persist(term=1, voted_for=2)])
+    with pytest.raises(DataDirectoryError, match="but no file 'identity'"):
+        claim(disk, NODE_3, "here")
+
+
 def test_every_damaged_byte_of_the_identity_is_found() -> None:
     disk = MemoryDisk()
     claim(disk, NODE_3, "here")
@@ -104,7 +137,7 @@ def test_every_damaged_byte_of_the_identity_is_found() -> None:
 
 
 def test_power_loss_leaves_a_whole_identity_or_none() -> None:
-    for operations in range(6):
+    for operations in range(12):
         for seed in range(20):
             disk = MemoryDisk(seed)
             disk.fail_power_after(operations)
