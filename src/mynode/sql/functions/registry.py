@@ -21,11 +21,13 @@ from mynode.base.errors import AmbiguousFunctionError, UndefinedFunctionError
 from mynode.sql.functions.aggregates import AGGREGATES
 from mynode.sql.functions.arithmetic import ARITHMETIC
 from mynode.sql.functions.comparison import COMPARISONS
+from mynode.sql.functions.date_templates import DATE_TEMPLATES
 from mynode.sql.functions.dates import DATES
 from mynode.sql.functions.encodings import ENCODINGS
 from mynode.sql.functions.formatting import FORMATTING
 from mynode.sql.functions.function import Aggregate, Function
 from mynode.sql.functions.mathematics import MATHEMATICS
+from mynode.sql.functions.number_templates import NUMBER_TEMPLATES
 from mynode.sql.functions.numeric import NUMERICS
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
@@ -45,6 +47,8 @@ _ALL: Final = (
     *NUMERICS,
     *MATHEMATICS,
     *DATES,
+    *DATE_TEMPLATES,
+    *NUMBER_TEMPLATES,
     *COMPARISONS,
     *STRINGS,
     *FORMATTING,
