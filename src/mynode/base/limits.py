@@ -55,8 +55,8 @@ MAX_WITH_USES: Final = 1_000
 PLAN_CACHE_ENTRIES: Final = 1_024
 ROWS_INDEXED_AT_ONCE: Final = 5_000
 """A table of more rows than this gets an index in batches, while others write to it."""
-INDEX_BATCH_ROWS: Final = 1_000
-"""Rows of one such batch. Applying it holds up a node for some milliseconds."""
+INDEX_BATCH_ROWS: Final = 250
+"""Rows of one such batch. Applying it holds up a node for about two milliseconds."""
 
 # --- the hot lane ---------------------------------------------------------------------------------------------------
 LANE_STATEMENTS: Final = 128

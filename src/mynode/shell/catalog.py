@@ -32,6 +32,15 @@ async def describe_table(session: Session, table: str) -> Result:
     return await session.execute(f"SHOW COLUMNS FROM {table}")
 
 
+async def describe_indexes(session: Session, table: str) -> list[str]:
+    """A line each, as `"city_pkey" PRIMARY KEY (id)`; none for a view."""
+    lines: list[str] = []
+    for name, kind, columns, is_ready in (await session.execute(f"SHOW INDEXES FROM {table}")).rows:
+        words = [f'"{name!s}"', *([] if kind is None else [str(kind)]), f"({columns!s})"]
+        lines.append(" ".join(words if is_ready else [*words, "half-built"]))
+    return lines
+
+
 async def load_names(session: Session) -> Names:
     """All names, as they are written in SQL."""
     tables = [quoted(str(row[0])) for row in (await list_tables(session)).rows]

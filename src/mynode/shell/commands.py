@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mynode.base.errors import ConfigError, UndefinedTableError
 from mynode.cluster.report import status_table
-from mynode.shell.catalog import describe_table, list_tables
+from mynode.shell.catalog import describe_indexes, describe_table, list_tables
 
 if TYPE_CHECKING:
     from mynode.shell.shell import Shell
@@ -45,9 +45,12 @@ async def _describe(shell: Shell, table: str) -> None:
         raise ConfigError(f'"{table}" is not the name of one table', hint=r"write \d TABLE")
     try:
         await shell.printer.result(await describe_table(shell.session, table))
+        indexes = await describe_indexes(shell.session, table) if shell.printer.format == "table" else []
     except UndefinedTableError as error:
         error.hint = error.hint or r"\d lists the tables."
         raise
+    if indexes:
+        shell.printer.note("\n".join(["Indexes:", *(f"    {line}" for line in indexes)]))
 
 
 async def _status(shell: Shell, _: str) -> None:
@@ -86,7 +89,7 @@ def _switched(value: bool, argument: str) -> bool:
 
 
 COMMANDS = {
-    "d": Command(r"\d [TABLE]", "list the tables, or the columns of one", _describe),
+    "d": Command(r"\d [TABLE]", "list the tables, or the columns and indexes of one", _describe),
     "status": Command(r"\status", "show every node", _status),
     "timing": Command(r"\timing [on|off]", "show how long each statement takes", _timing),
     "x": Command(r"\x [on|off]", "show one column a line", _expanded),

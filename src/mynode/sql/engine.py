@@ -44,7 +44,7 @@ Key = TypeVar("Key")
 Entry = TypeVar("Entry")
 DeclaredTypes: TypeAlias = dict[int, SqlType]
 
-_READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns)
+_READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns, ast.ShowIndexes)
 
 
 @dataclass(frozen=True, slots=True)

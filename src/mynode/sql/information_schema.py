@@ -5,7 +5,7 @@ They hold what is in the schema `public`. A query of one reads the whole catalog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from mynode.base.errors import UndefinedTableError
 from mynode.base.invariant import invariant
 from mynode.relation.catalog import Catalog
-from mynode.relation.schema import ForeignKey, Identity, Index, Table
+from mynode.relation.schema import ForeignKey, Identity, KeyColumn, Table
 from mynode.sql import ast, plan
 from mynode.sql.names import DEFAULT_SCHEMA, VIRTUAL_SCHEMAS, quoted
 from mynode.sql.parser import parse_stored_expression
@@ -236,7 +236,7 @@ def _index_rows(catalog: Catalog) -> Iterator[Row]:
             columns = ", ".join(quoted(table.columns[position].name) for position in key.columns)
             yield (DEFAULT_SCHEMA, table.name, key.name, None, _definition(table, key.name, columns, is_unique=True))
         for index in table.indexes:
-            definition = _definition(table, index.name, _index_columns(table, index), is_unique=index.is_unique)
+            definition = _definition(table, index.name, index_columns(table, index.columns), is_unique=index.is_unique)
             yield (DEFAULT_SCHEMA, table.name, index.name, None, definition)
 
 
@@ -245,9 +245,10 @@ def _definition(table: Table, name: str, columns: str, *, is_unique: bool) -> st
     return f"CREATE {unique}INDEX {quoted(name)} ON {DEFAULT_SCHEMA}.{quoted(table.name)} ({columns})"
 
 
-def _index_columns(table: Table, index: Index) -> str:
+def index_columns(table: Table, columns: Iterable[KeyColumn]) -> str:
+    """The columns of an index as CREATE INDEX lists them."""
     parts = []
-    for column in index.columns:
+    for column in columns:
         part = quoted(table.columns[column.position].name) + (" DESC" if column.descending else "")
         if column.nulls_first != column.descending:
             part += " NULLS FIRST" if column.nulls_first else " NULLS LAST"

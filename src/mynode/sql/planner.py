@@ -23,7 +23,7 @@ from mynode.sql.not_yet import not_yet, refuse_not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds
-from mynode.sql.show import show_columns, show_view_columns
+from mynode.sql.show import show_columns, show_indexes, show_view_columns
 from mynode.sql.table_definitions import define_table
 from mynode.sql.views import create_view, drop_view, views_to_drop
 
@@ -62,6 +62,8 @@ class Planner:
                 return plan_drop_index(statement, self._tables)
             case ast.ShowColumns():
                 return self._show_columns(statement.table)
+            case ast.ShowIndexes():
+                return self._show_indexes(statement.table)
         if isinstance(statement, ast.TransactionControl | ast.SessionControl):
             raise FeatureNotSupportedError(
                 "this statement is its session's, and has no plan", position=statement.position
@@ -99,6 +101,9 @@ class Planner:
         if view is not None:
             return show_view_columns(self._queries().view(view, name).columns, self._ids)
         return show_columns(self._tables.find(name), self._ids)
+
+    def _show_indexes(self, name: ast.TableName) -> plan.Select:
+        return show_indexes(None if self._tables.view(name) is not None else self._tables.find(name), self._ids)
 
     def _drop_table(self, statement: ast.DropTable) -> plan.DropTable:
         found: dict[str, Table] = {}

@@ -150,9 +150,24 @@ class ShowColumns:
     position: int = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ShowIndexes:
+    """`SHOW INDEXES FROM table`."""
+
+    table: TableName
+    position: int = field(compare=False)
+
+
 SessionControl: TypeAlias = Prepare | Execute | Deallocate | SetVariable | Show
 """What is about the session, and runs without a plan of its own."""
 
 Statement: TypeAlias = (
-    DataStatement | SchemaChange | TransactionControl | Explain | SessionControl | ShowTables | ShowColumns
+    DataStatement
+    | SchemaChange
+    | TransactionControl
+    | Explain
+    | SessionControl
+    | ShowTables
+    | ShowColumns
+    | ShowIndexes
 )

@@ -36,14 +36,15 @@ def parse_reset(cursor: Cursor) -> ast.SetVariable:
     return ast.SetVariable(name, None, local=False, position=position)
 
 
-def parse_show(cursor: Cursor) -> ast.Show | ast.ShowTables | ast.ShowColumns:
-    """`SHOW {name | ALL | TABLES | COLUMNS FROM table}`."""
+def parse_show(cursor: Cursor) -> ast.Show | ast.ShowTables | ast.ShowColumns | ast.ShowIndexes:
+    """`SHOW {name | ALL | TABLES | COLUMNS FROM table | INDEXES FROM table}`."""
     position = cursor.advance().position
     word = cursor.token.text.lower()
-    if word == "columns" and cursor.following.symbol == "FROM":
+    if word in ("columns", "indexes") and cursor.following.symbol == "FROM":
         cursor.advance()
         cursor.expect("FROM")
-        return ast.ShowColumns(parse_table(cursor), position)
+        table = parse_table(cursor)
+        return ast.ShowColumns(table, position) if word == "columns" else ast.ShowIndexes(table, position)
     if word == "tables" and cursor.following.symbol != ".":
         cursor.advance()
         return ast.ShowTables(position)
