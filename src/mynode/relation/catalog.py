@@ -152,7 +152,12 @@ def put_view(transaction: Transaction, view: View, replaced: View | None) -> Non
 
 def drop_view(transaction: Transaction, view: View) -> None:
     """Delete the view's record."""
-    transaction.delete(table_record_key(view.name))
+    drop_relation(transaction, view.name)
+
+
+def drop_relation(transaction: Transaction, name: str) -> None:
+    """Delete the record of a name, and nothing else."""
+    transaction.delete(table_record_key(name))
     mark_changed(transaction)
 
 
@@ -163,8 +168,7 @@ def drop_table(transaction: Transaction, table: Table) -> None:
         if child is not None and child.name != table.name:
             kept = tuple(one for one in child.foreign_keys if one.table != table.name)
             put_table(transaction, replace(child, foreign_keys=kept))
-    transaction.delete(table_record_key(table.name))
-    mark_changed(transaction)
+    drop_relation(transaction, table.name)
     for parent in sorted({foreign_key.table for foreign_key in table.foreign_keys}):
         link(transaction, parent)
 

@@ -10,10 +10,7 @@ from typing import Final, get_args
 from mynode.base.errors import FeatureNotSupportedError
 from mynode.sql import ast
 
-_NODES: Final[dict[type, str]] = {
-    ast.AlterTable: "ALTER TABLE is",
-    ast.Truncate: "TRUNCATE is",
-}
+_NODES: Final[dict[type, str]] = {}
 _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.ColumnDefinition: {"identity": "GENERATED is"},
     ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from mynode.relation.catalog import Catalog
 from mynode.relation.paths import AccessPath
-from mynode.relation.schema import Index, Table, View
+from mynode.relation.schema import ForeignKey, Index, Table, View
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
 from mynode.sql.functions.function import Function
 
@@ -456,6 +456,49 @@ class DropTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Alteration:
+    """What ALTER TABLE makes of a table.
+
+    Attributes:
+        table: as it shall be, but for `indexes`.
+        others: other tables, whose foreign keys lead to it, as they shall be.
+        views: dropped with what they use.
+        missing: by slot, the values of new columns in the rows that are there, over no input.
+        not_null, rules, foreign_keys: what the rows that are there must be checked for.
+        indexes: of new UNIQUE constraints, to be built.
+        is_keyed: the primary key is new, so that the rows move.
+        is_alone: nothing else is altered, so that a big index can be built beforehand.
+    """
+
+    table: Table
+    others: tuple[Table, ...]
+    views: tuple[View, ...]
+    missing: tuple[tuple[int, Expression], ...]
+    not_null: tuple[str, ...]
+    rules: RowRules
+    foreign_keys: tuple[ForeignKey, ...]
+    indexes: tuple[Index, ...]
+    is_keyed: bool
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlterTable:
+    """Changes a table; `table` None: IF EXISTS passes over one that there is not."""
+
+    table: Table | None
+    name: str
+    alteration: Alteration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Takes all rows out of the tables."""
+
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CreateView:
     """A new view, perhaps in the place of one that there is."""
 
@@ -499,5 +542,7 @@ class Explain:
 
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete
-SchemaPlan: TypeAlias = CreateTable | DropTable | CreateView | DropView | CreateIndex | DropIndex
+SchemaPlan: TypeAlias = (
+    CreateTable | AlterTable | Truncate | DropTable | CreateView | DropView | CreateIndex | DropIndex
+)
 Plan: TypeAlias = DataPlan | SchemaPlan | Explain | ShowTables

@@ -15,6 +15,7 @@ from mynode.base.errors import (
 )
 from mynode.relation.schema import Table
 from mynode.sql import ast, plan
+from mynode.sql.alter_planner import plan_alter_table, plan_truncate
 from mynode.sql.change_planner import ChangePlanner
 from mynode.sql.foreign_keys import foreign_keys
 from mynode.sql.index_planner import plan_create_index, plan_drop_index, unique_indexes
@@ -48,6 +49,10 @@ class Planner:
                 return plan.Explain(self._data_plan(statement.statement))
             case ast.CreateTable():
                 return self._create_table(statement)
+            case ast.AlterTable():
+                return plan_alter_table(statement, self._tables, self._ids)
+            case ast.Truncate():
+                return plan_truncate(statement, self._tables)
             case ast.DropTable():
                 return self._drop_table(statement)
             case ast.CreateView():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from mynode.base.errors import (
@@ -40,7 +40,7 @@ def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
     primary_key = _primary_key(statement, positions)
     in_key = primary_key.columns if primary_key else ()
     columns = tuple(
-        _column(definition, position, in_key=position in in_key, ids=ids)
+        define_column(definition, position, in_key=position in in_key, ids=ids)
         for position, definition in enumerate(statement.columns)
     )
     table = new_table(name, columns, primary_key)
@@ -84,7 +84,8 @@ def _refuse_twice_named(statement: ast.CreateTable) -> None:
             seen.add(constraint.name)
 
 
-def _column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: ColumnIds) -> Column:
+def define_column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: ColumnIds) -> Column:
+    """A column of a table. Raises the `SqlError` of what is wrong with its type or default."""
     type_ = resolve_type(definition.type)
     default = None
     if definition.default is not None:
@@ -103,17 +104,20 @@ def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> Prima
                 f'multiple primary keys for table "{statement.table.name}" are not allowed',
                 position=constraint.position,
             )
-        key_columns: list[int] = []
-        for column in constraint.columns:
-            position = positions.get(column.name)
-            if position is None:
-                raise UndefinedColumnError(
-                    f'column "{column.name}" named in key does not exist', position=column.position
-                )
-            if position in key_columns:
-                raise DuplicateColumnError(
-                    f'column "{column.name}" appears twice in primary key constraint', position=column.position
-                )
-            key_columns.append(position)
-        found = PrimaryKey(constraint.name or f"{statement.table.name}_pkey", tuple(key_columns))
+        found = PrimaryKey(constraint.name or f"{statement.table.name}_pkey", key_positions(constraint, positions))
     return found
+
+
+def key_positions(constraint: ast.PrimaryKey, positions: Mapping[str, int]) -> tuple[int, ...]:
+    """The columns of a primary key. Raises `UndefinedColumnError` or `DuplicateColumnError`."""
+    key_columns: list[int] = []
+    for column in constraint.columns:
+        position = positions.get(column.name)
+        if position is None:
+            raise UndefinedColumnError(f'column "{column.name}" named in key does not exist', position=column.position)
+        if position in key_columns:
+            raise DuplicateColumnError(
+                f'column "{column.name}" appears twice in primary key constraint', position=column.position
+            )
+        key_columns.append(position)
+    return tuple(key_columns)

@@ -10,7 +10,7 @@ from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
-from mynode.sql.executor import changes, grouping, operators, schema_changes, set_operations, subqueries
+from mynode.sql.executor import alter_table, changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
@@ -59,6 +59,10 @@ class Builder:
                 return changes.delete(rows, foreign_keys, self._changed(node), _returning(node))
             case plan.CreateTable():
                 return schema_changes.create_table(node)
+            case plan.AlterTable():
+                return alter_table.alter_table(node)
+            case plan.Truncate():
+                return alter_table.truncate(node)
             case plan.DropTable():
                 return schema_changes.drop_tables(node)
             case plan.CreateIndex():

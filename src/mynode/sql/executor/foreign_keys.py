@@ -200,10 +200,14 @@ class Consequences:
             if values is None or (reference, values) in known:
                 continue
             if not reference.has_parent(self._transaction, values):
-                raise ForeignKeyViolationError(
-                    f'insert or update on table "{reference.child.table.name}" violates foreign key constraint '
-                    f'"{reference.foreign_key.name}"',
-                    detail=f"Key {reference.shown_child(values)} is not present in table "
-                    f'"{reference.parent.table.name}".',
-                )
+                raise nothing_referred_to(reference, values)
             known.add((reference, values))
+
+
+def nothing_referred_to(reference: Reference, values: Row) -> ForeignKeyViolationError:
+    """The error of a row that refers, by these values, to a row that is not there."""
+    return ForeignKeyViolationError(
+        f'insert or update on table "{reference.child.table.name}" violates foreign key constraint '
+        f'"{reference.foreign_key.name}"',
+        detail=f'Key {reference.shown_child(values)} is not present in table "{reference.parent.table.name}".',
+    )

@@ -23,6 +23,8 @@ def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
             return replace(node, plan=replace(inner, input=rewrite_query(inner.input, rule)))
         case (
             plan.CreateTable()
+            | plan.AlterTable()
+            | plan.Truncate()
             | plan.DropTable()
             | plan.CreateIndex()
             | plan.DropIndex()

@@ -1,0 +1,400 @@
+"""ALTER TABLE: from its actions, one after another, to the table as it shall be, and what its rows are checked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from mynode.base.errors import (
+    DependentObjectsError,
+    DuplicateColumnError,
+    DuplicateObjectError,
+    DuplicateTableError,
+    FeatureNotSupportedError,
+    InvalidTableDefinitionError,
+    ProgramLimitExceededError,
+    UndefinedColumnError,
+    UndefinedObjectError,
+)
+from mynode.base.limits import MAX_COLUMNS
+from mynode.relation.schema import Column, ForeignKey, Index, PrimaryKey, Table, View
+from mynode.sql import ast, plan
+from mynode.sql.expressions import Expression, columns_in, is_volatile
+from mynode.sql.foreign_keys import define_foreign_key
+from mynode.sql.index_planner import unique_index
+from mynode.sql.names import TableNames
+from mynode.sql.parser import parse_stored_expression
+from mynode.sql.renaming import mentions, rename_column, rename_table
+from mynode.sql.scope import ColumnIds
+from mynode.sql.stored_expressions import bind_check, bind_default, default_of, row_rules
+from mynode.sql.table_definitions import define_check, define_column, key_positions
+
+
+def plan_alter_table(statement: ast.AlterTable, tables: TableNames, ids: ColumnIds) -> plan.AlterTable:
+    """Raises the `SqlError` of what the statement gets wrong."""
+    if statement.if_exists and tables.look_up(statement.table) is None:
+        return plan.AlterTable(None, statement.table.name)
+    planner = _Alteration(tables.find(statement.table), tables, ids)
+    for alteration in statement.alterations:
+        planner.apply(alteration)
+    return planner.plan(is_alone=len(statement.alterations) == 1)
+
+
+class _Alteration:
+    """The table as the actions so far have made it.
+
+    Attributes:
+        others: other tables that change with it, by name.
+        missing: by slot, what rows that are there have in new columns.
+        not_null, checks, foreign_keys: names of columns and constraints that rows which are there may not satisfy.
+        indexes: that must be built.
+        is_keyed: the table gets a primary key, so that its rows move.
+    """
+
+    def __init__(self, table: Table, tables: TableNames, ids: ColumnIds) -> None:
+        self._before = table
+        self._tables = tables
+        self._ids = ids
+        self._table = table
+        self._others: dict[str, Table] = {}
+        self._views: dict[str, View] = {}
+        self._missing: dict[int, Expression] = {}
+        self._not_null: list[str] = []
+        self._checks: list[str] = []
+        self._foreign_keys: list[str] = []
+        self._indexes: list[Index] = []
+        self._is_keyed = False
+
+    def plan(self, *, is_alone: bool) -> plan.AlterTable:
+        table = self._table
+        rules = row_rules(table, self._ids)
+        return plan.AlterTable(
+            self._before,
+            table.name,
+            plan.Alteration(
+                table,
+                tuple(self._others.values()),
+                tuple(self._views.values()),
+                tuple(self._missing.items()),
+                tuple(self._not_null),
+                replace(rules, checks=tuple(check for check in rules.checks if check.name in self._checks)),
+                tuple(one for one in table.foreign_keys if one.name in self._foreign_keys),
+                tuple(self._indexes),
+                self._is_keyed,
+                is_alone,
+            ),
+        )
+
+    def apply(self, action: ast.TableAlteration) -> None:
+        match action:
+            case ast.AddColumn():
+                self._add_column(action)
+            case ast.DropColumn():
+                self._drop_column(action)
+            case ast.SetDefault():
+                self._set_default(action)
+            case ast.SetNotNull():
+                self._set_not_null(action)
+            case ast.AddConstraint():
+                self._add_constraint(action.constraint)
+            case ast.DropConstraint():
+                self._drop_constraint(action)
+            case ast.RenameColumn():
+                self._rename_column(action)
+            case ast.RenameTable():
+                self._rename_table(action)
+            case _:
+                assert_never(action)
+
+    # --- columns ------------------------------------------------------------------------------------------------------
+
+    def _add_column(self, action: ast.AddColumn) -> None:
+        table, definition = self._table, action.column
+        if table.position_of(definition.name) is not None:
+            if action.if_not_exists:
+                return
+            raise DuplicateColumnError(
+                f'column "{definition.name}" of relation "{table.name}" already exists', position=definition.position
+            )
+        if len(table.columns) >= MAX_COLUMNS:
+            raise ProgramLimitExceededError(f"tables can have at most {MAX_COLUMNS} columns", position=action.position)
+        column = define_column(definition, table.slots, in_key=False, ids=self._ids)
+        value = default_of(column, self._ids)
+        if is_volatile(value):
+            raise FeatureNotSupportedError(
+                "a new column with a default that differs from row to row is not supported yet",
+                position=definition.position,
+                hint="Add the column, UPDATE the rows, then SET DEFAULT.",
+            )
+        self._table = replace(table, columns=(*table.columns, column), slots=table.slots + 1)
+        self._missing[column.slot] = value
+        if column.not_null:
+            self._not_null.append(column.name)
+        for constraint in action.constraints:
+            self._add_constraint(constraint)
+
+    def _drop_column(self, action: ast.DropColumn) -> None:
+        table, name = self._table, action.column.name
+        dropped = table.position_of(name)
+        if dropped is None:
+            if action.if_exists:
+                return
+            raise self._undefined_column(action.column)
+        if table.primary_key is not None and dropped in table.primary_key.columns:
+            raise FeatureNotSupportedError(
+                f'column "{name}" cannot be dropped: it is in the primary key', position=action.column.position
+            )
+        self._drop_views(name, f"column {name} of table {table.name}", cascade=action.cascade)
+        self._drop_references(
+            lambda one: name in one.referenced, f"column {name} of table {table.name}", cascade=action.cascade
+        )
+        table = self._table
+
+        def moved(position: int) -> int:
+            return position - (position > dropped)
+
+        columns = self._ids.of_table(table, table.name)
+        kept_checks = []
+        for check in table.checks:
+            condition = bind_check(parse_stored_expression(check.condition), table.name, columns, self._ids)
+            if columns[dropped] not in columns_in(condition):
+                kept_checks.append(check)
+        key = table.primary_key
+        self._table = replace(
+            table,
+            columns=table.columns[:dropped] + table.columns[dropped + 1 :],
+            primary_key=key and PrimaryKey(key.name, tuple(map(moved, key.columns))),
+            checks=tuple(kept_checks),
+            foreign_keys=tuple(
+                replace(one, columns=tuple(map(moved, one.columns)))
+                for one in table.foreign_keys
+                if dropped not in one.columns
+            ),
+            indexes=tuple(
+                replace(
+                    index,
+                    columns=tuple(replace(column, position=moved(column.position)) for column in index.columns),
+                )
+                for index in table.indexes
+                if not index.has_column(dropped)
+            ),
+        )
+
+    def _set_default(self, action: ast.SetDefault) -> None:
+        position = self._position(action.column)
+        column = self._table.columns[position]
+        text = None
+        if action.default is not None:
+            bind_default(action.default.expression, column.type, column.name, self._ids)
+            text = action.default.text
+        self._change_column(position, replace(column, default=text))
+
+    def _set_not_null(self, action: ast.SetNotNull) -> None:
+        position = self._position(action.column)
+        column, key = self._table.columns[position], self._table.primary_key
+        if not action.not_null and key is not None and position in key.columns:
+            raise InvalidTableDefinitionError(
+                f'column "{column.name}" is in a primary key', position=action.column.position
+            )
+        self._change_column(position, replace(column, not_null=action.not_null))
+        if action.not_null:
+            self._not_null.append(column.name)
+
+    def _rename_column(self, action: ast.RenameColumn) -> None:
+        table, old, new = self._table, action.column.name, action.new_name.name
+        position = self._position(action.column)
+        if table.position_of(new) is not None:
+            raise DuplicateColumnError(
+                f'column "{new}" of relation "{table.name}" already exists', position=action.new_name.position
+            )
+        used = [view.name for view in self._tables.catalog.views_on((table.name,)) if mentions(view.query, old)]
+        if used:
+            raise FeatureNotSupportedError(
+                f'column "{old}" cannot be renamed: view "{used[0]}" may use it', position=action.column.position
+            )
+
+        def renamed(foreign_key: ForeignKey) -> ForeignKey:
+            if foreign_key.table != table.name:
+                return foreign_key
+            names = tuple(new if name == old else name for name in foreign_key.referenced)
+            return replace(foreign_key, referenced=names)
+
+        self._change_references(renamed)
+        checks = tuple(
+            replace(check, condition=rename_column(check.condition, old, new)) for check in self._table.checks
+        )
+        self._table = replace(self._table, checks=checks)
+        self._change_column(position, replace(self._table.columns[position], name=new))
+
+    def _rename_table(self, action: ast.RenameTable) -> None:
+        old, new = self._table.name, action.new_name.name
+        if self._tables.is_taken(new):
+            raise DuplicateTableError(f'relation "{new}" already exists', position=action.new_name.position)
+        views = self._tables.catalog.views_on((old,))
+        if views:
+            raise FeatureNotSupportedError(
+                f'table "{old}" cannot be renamed: view "{views[0].name}" uses it', position=action.position
+            )
+        self._change_references(lambda one: replace(one, table=new) if one.table == old else one)
+        checks = tuple(
+            replace(check, condition=rename_table(check.condition, old, new)) for check in self._table.checks
+        )
+        self._table = replace(self._table, name=new, checks=checks)
+
+    # --- constraints --------------------------------------------------------------------------------------------------
+
+    def _add_constraint(self, constraint: ast.TableConstraint) -> None:
+        table = self._table
+        taken = set(table.constraint_names()) | {index.name for index in self._indexes}
+        if constraint.name in taken:
+            raise DuplicateObjectError(
+                f'constraint "{constraint.name}" for relation "{table.name}" already exists',
+                position=constraint.position,
+            )
+        match constraint:
+            case ast.Check():
+                check = define_check(constraint, table, taken, self._ids)
+                self._table = replace(table, checks=(*table.checks, check))
+                self._checks.append(check.name)
+            case ast.ForeignKey():
+                parent = table if constraint.table.name == table.name else self._tables.find(constraint.table)
+                foreign_key = define_foreign_key(constraint, table, parent, taken)
+                self._table = replace(table, foreign_keys=(*table.foreign_keys, foreign_key))
+                self._foreign_keys.append(foreign_key.name)
+            case ast.Unique():
+                self._indexes.append(unique_index(constraint, table, self._is_taken))
+            case ast.PrimaryKey():
+                self._add_primary_key(constraint)
+            case _:
+                assert_never(constraint)
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a new index cannot have the name. One that is being built goes on."""
+        index = self._before.index(name)
+        return self._tables.is_taken(name) and (index is None or index.is_ready)
+
+    def _add_primary_key(self, constraint: ast.PrimaryKey) -> None:
+        table = self._table
+        if table.primary_key is not None:
+            raise InvalidTableDefinitionError(
+                f'multiple primary keys for table "{table.name}" are not allowed', position=constraint.position
+            )
+        positions = key_positions(constraint, {column.name: place for place, column in enumerate(table.columns)})
+        for position in positions:
+            self._change_column(position, replace(self._table.columns[position], not_null=True))
+            self._not_null.append(table.columns[position].name)
+        name = constraint.name or f"{table.name}_pkey"
+        if self._tables.is_taken(name):
+            raise DuplicateTableError(f'relation "{name}" already exists', position=constraint.position)
+        self._table = replace(self._table, primary_key=PrimaryKey(name, positions))
+        self._is_keyed = True
+
+    def _drop_constraint(self, action: ast.DropConstraint) -> None:
+        table, name = self._table, action.constraint.name
+        index = table.index(name)
+        if table.primary_key is not None and table.primary_key.name == name:
+            raise FeatureNotSupportedError(
+                "dropping a primary key is not supported yet", position=action.constraint.position
+            )
+        if index is not None and index.is_constraint:
+            columns = {table.columns[column.position].name for column in index.columns}
+            self._drop_references(
+                lambda one: set(one.referenced) == columns,
+                f"constraint {name} on table {table.name}",
+                cascade=action.cascade,
+            )
+            table = self._table
+            self._table = replace(table, indexes=tuple(one for one in table.indexes if one.name != name))
+            return
+        checks = tuple(one for one in table.checks if one.name != name)
+        foreign_keys = tuple(one for one in table.foreign_keys if one.name != name)
+        if len(checks) == len(table.checks) and len(foreign_keys) == len(table.foreign_keys):
+            if action.if_exists:
+                return
+            raise UndefinedObjectError(
+                f'constraint "{name}" of relation "{table.name}" does not exist', position=action.constraint.position
+            )
+        self._table = replace(table, checks=checks, foreign_keys=foreign_keys)
+
+    # --- shared parts -------------------------------------------------------------------------------------------------
+
+    def _position(self, name: ast.Identifier) -> int:
+        position = self._table.position_of(name.name)
+        if position is None:
+            raise self._undefined_column(name)
+        return position
+
+    def _undefined_column(self, name: ast.Identifier) -> UndefinedColumnError:
+        return UndefinedColumnError(
+            f'column "{name.name}" of relation "{self._table.name}" does not exist', position=name.position
+        )
+
+    def _change_column(self, position: int, column: Column) -> None:
+        columns = self._table.columns
+        self._table = replace(self._table, columns=(*columns[:position], column, *columns[position + 1 :]))
+
+    def _change_references(self, change: Callable[[ForeignKey], ForeignKey | None]) -> None:
+        """Change the foreign keys that lead to the table, in whatever table they are; None drops one."""
+        for name in self._before.referenced_by:
+            is_own = name == self._before.name
+            child = self._table if is_own else self._others.get(name) or self._tables.known(name)
+            changed = tuple(new for one in child.foreign_keys if (new := change(one)) is not None)
+            if changed != child.foreign_keys and is_own:
+                self._table = replace(child, foreign_keys=changed)
+            elif changed != child.foreign_keys:
+                self._others[name] = replace(child, foreign_keys=changed)
+
+    def _drop_references(self, is_meant: Callable[[ForeignKey], bool], what: str, *, cascade: bool) -> None:
+        """Drop the foreign keys that need what is dropped. Raises `DependentObjectsError` without `cascade`."""
+        name = self._table.name
+        found: list[str] = []
+
+        def change(one: ForeignKey) -> ForeignKey | None:
+            if one.table != name or not is_meant(one):
+                return one
+            found.append(one.name)
+            return None
+
+        before = self._table, dict(self._others)
+        self._change_references(change)
+        if found and not cascade:
+            self._table, self._others = before
+            raise _needed(what, [f"constraint {one} depends on {what}" for one in found])
+
+    def _drop_views(self, column: str, what: str, *, cascade: bool) -> None:
+        """Drop the views that may use a column. Raises `DependentObjectsError` without `cascade`."""
+        catalog = self._tables.catalog
+        using = [view for view in catalog.views_on((self._before.name,)) if mentions(view.query, column)]
+        if using and not cascade:
+            raise _needed(what, [f"view {view.name} depends on {what}" for view in using])
+        for view in (*using, *catalog.views_on([view.name for view in using])):
+            self._views[view.name] = view
+
+
+def _needed(what: str, details: list[str]) -> DependentObjectsError:
+    return DependentObjectsError(
+        f"cannot drop {what} because other objects depend on it",
+        detail="\n".join(details),
+        hint="Use DROP ... CASCADE to drop the dependent objects too.",
+    )
+
+
+def plan_truncate(statement: ast.Truncate, tables: TableNames) -> plan.Truncate:
+    """With CASCADE also the tables that refer to those named. Raises `FeatureNotSupportedError` if one is left out."""
+    found = {table.name: table for table in map(tables.find, statement.tables)}
+    waiting = list(found.values())
+    while waiting:
+        table = waiting.pop()
+        for name in table.referenced_by:
+            if name in found:
+                continue
+            if not statement.cascade:
+                raise FeatureNotSupportedError(
+                    "cannot truncate a table referenced in a foreign key constraint",
+                    detail=f'Table "{name}" references "{table.name}".',
+                    hint=f'Truncate table "{name}" at the same time, or use TRUNCATE ... CASCADE.',
+                )
+            found[name] = tables.known(name)
+            waiting.append(found[name])
+    return plan.Truncate(tuple(found.values()))

@@ -1,0 +1,156 @@
+"""ALTER TABLE and TRUNCATE: new records of tables; rows are looked at to check them, and hardly ever written.
+
+A check of the rows that are there has read them all, so whoever changes one at the same time conflicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mynode.base.errors import (
+    CheckViolationError,
+    InvariantViolation,
+    NotNullViolationError,
+    ProgramLimitExceededError,
+)
+from mynode.base.limits import ROWS_BETWEEN_PAUSES
+from mynode.mvcc.transaction import Transaction
+from mynode.relation.catalog import current_table, drop_relation, drop_view, link, new_id, put_table, table_exists
+from mynode.relation.index_build import IndexTooBigError, create_index
+from mynode.relation.references import Reference
+from mynode.relation.rows import TableRows
+from mynode.relation.schema import Table
+from mynode.sql import plan
+from mynode.sql.compiler import Compiler
+from mynode.sql.executor.context import Execute, Execution, ExecutionContext
+from mynode.sql.executor.foreign_keys import nothing_referred_to
+from mynode.sql.expressions import IsTruth
+from mynode.sql.result import Completion
+from mynode.values.types import Row
+
+
+def alter_table(node: plan.AlterTable) -> Execute:
+    """The execution raises `CheckViolationError`, `NotNullViolationError`, `ForeignKeyViolationError`,
+    `UniqueViolationError`, or `ProgramLimitExceededError` for a table with too many rows to give it a key or index.
+    """
+    before, after = node.table, node.alteration
+    if before is None or after is None:
+        return _nothing(node.name)
+    values = Compiler().values([value for _, value in after.missing])
+
+    def run(context: ExecutionContext) -> Execution:
+        transaction = context.transaction
+        missing = dict(zip([slot for slot, _ in after.missing], values(context), strict=True))
+        columns = tuple(
+            replace(column, missing=missing[column.slot]) if column.slot in missing else column
+            for column in after.table.columns
+        )
+        old = TableRows(replace(after.table, columns=columns, primary_key=before.primary_key, indexes=()))
+        table = replace(after.table, columns=columns)
+        if after.is_keyed:
+            table = replace(table, id=new_id(transaction), shortest_record=table.slots)
+        _put(transaction, before, table, after)
+        if after.is_keyed:
+            yield from _move_rows(transaction, old, TableRows(table))
+        for draft in after.indexes:
+            try:
+                for _ in create_index(transaction, _current(transaction, table.name), draft):
+                    yield []
+            except IndexTooBigError as error:
+                if after.is_alone:
+                    raise
+                raise ProgramLimitExceededError(error.message, hint="Add the constraint by itself.") from None
+        if after.not_null or after.rules.checks or after.foreign_keys:
+            yield from _check_rows(context, TableRows(table), after)
+        return Completion("ALTER TABLE", -1)
+
+    return run
+
+
+def _nothing(name: str) -> Execute:
+    def run(context: ExecutionContext) -> Execution:
+        yield from ()
+        table_exists(context.transaction, name)  # the answer rests on it, so it belongs in the read set
+        return Completion("ALTER TABLE", -1)
+
+    return run
+
+
+def _put(transaction: Transaction, before: Table, table: Table, after: plan.Alteration) -> None:
+    """Write all records that change, those of tables that are referred to or no longer are among them."""
+    for view in after.views:
+        drop_view(transaction, view)
+    if table.name != before.name:
+        drop_relation(transaction, before.name)
+    put_table(transaction, table)
+    for other in after.others:
+        put_table(transaction, other)
+    parents = {one.table for one in (*before.foreign_keys, *table.foreign_keys)} | {table.name}
+    for name in sorted(parents):
+        link(transaction, name)
+
+
+def _current(transaction: Transaction, name: str) -> Table:
+    table = current_table(transaction, name)
+    if table is None:
+        raise InvariantViolation("a table that is altered is there")
+    return table
+
+
+def _move_rows(transaction: Transaction, old: TableRows, new: TableRows) -> Iterator[list[Row]]:
+    """Write all rows at their new keys, where nothing was before; the old ones become garbage."""
+    for count, (_, record) in enumerate(transaction.scan(old.low, old.high), 1):
+        row = old.decode(record)
+        _refuse_nulls(new.table, row, [column.name for column in new.table.columns if column.not_null])
+        new.insert(transaction, row)
+        if count % ROWS_BETWEEN_PAUSES == 0:
+            yield []
+
+
+def _check_rows(context: ExecutionContext, rows: TableRows, after: plan.Alteration) -> Iterator[list[Row]]:
+    transaction, table = context.transaction, rows.table
+    tests = [
+        (one.name, Compiler(after.rules.columns).rows(IsTruth(one.condition, False), None))
+        for one in after.rules.checks
+    ]
+    references = []
+    for foreign_key in after.foreign_keys:
+        parent = rows if foreign_key.table == table.name else TableRows(_current(transaction, foreign_key.table))
+        references.append(Reference(foreign_key, rows, parent))
+    for count, (_, record) in enumerate(transaction.scan(rows.low, rows.high), 1):
+        row = rows.decode(record)
+        _refuse_nulls(table, row, after.not_null)
+        for name, test in tests:
+            if test([row], context):
+                raise CheckViolationError(
+                    f'check constraint "{name}" of relation "{table.name}" is violated by some row'
+                )
+        for reference in references:
+            values = reference.of_child(row)
+            if values is not None and not reference.has_parent(transaction, values):
+                raise nothing_referred_to(reference, values)
+        if count % ROWS_BETWEEN_PAUSES == 0:
+            yield []
+
+
+def _refuse_nulls(table: Table, row: Row, names: Sequence[str]) -> None:
+    for column, value in zip(table.columns, row, strict=True):
+        if value is None and column.name in names:
+            raise NotNullViolationError(f'column "{column.name}" of relation "{table.name}" contains null values')
+
+
+def truncate(node: plan.Truncate) -> Execute:
+    """Gives the tables new ids, under which there are no rows."""
+
+    def run(context: ExecutionContext) -> Execution:
+        yield from ()
+        transaction = context.transaction
+        for table in node.tables:
+            current = _current(transaction, table.name)
+            columns = tuple(replace(column, missing=None) for column in current.columns)
+            empty = replace(current, id=new_id(transaction), columns=columns, shortest_record=current.slots)
+            put_table(transaction, empty)
+        return Completion("TRUNCATE TABLE", -1)
+
+    return run
