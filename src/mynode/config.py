@@ -13,6 +13,8 @@
 | `idle_in_transaction_timeout_s` | `MYNODE_IDLE_IN_TRANSACTION_TIMEOUT_S` | an idle transaction's end | 60 |
 | `checkpoint_entries` | `MYNODE_CHECKPOINT_ENTRIES` | entries between checkpoints, and kept behind them | 50000 |
 | `log_segment_bytes` | `MYNODE_LOG_SEGMENT_BYTES` | a segment of the raft log is closed at this length | 67108864 |
+| `statement_timeout_s` | `MYNODE_STATEMENT_TIMEOUT_S` | a statement's end, if its client allows it more; 0: none | 0 |
+| `view_timeout_s` | `MYNODE_VIEW_TIMEOUT_S` | how old a view of the data may become before its end | 300 |
 | `log_level` | `MYNODE_LOG_LEVEL` | `debug`, `info`, `warning` or `error` | `info` |
 | `log_format` | `MYNODE_LOG_FORMAT` | `console`, `logfmt`, `json`, or `auto` by the terminal | `auto` |
 """
@@ -91,6 +93,8 @@ class NodeConfig(BaseModel):
     idle_in_transaction_timeout_s: float = Field(default=limits.IDLE_IN_TRANSACTION_TIMEOUT_S, gt=0, le=86_400)
     checkpoint_entries: int = Field(default=limits.CHECKPOINT_ENTRIES, ge=1)
     log_segment_bytes: int = Field(default=limits.SEGMENT_BYTES, ge=4 * limits.KIB, lt=limits.MAX_LOG_BYTES)
+    statement_timeout_s: float = Field(default=0, ge=0, le=86_400)
+    view_timeout_s: float = Field(default=limits.VIEW_TIMEOUT_S, gt=0, le=86_400)
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
 

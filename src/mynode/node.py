@@ -55,7 +55,7 @@ from mynode.actors.protocol import (
 )
 from mynode.actors.raft import RaftActor
 from mynode.actors.rpc_front import RpcFrontActor
-from mynode.actors.sql_session import SqlSessionActor
+from mynode.actors.sql_session import DEFAULT_TIMEOUTS, SqlSessionActor, Timeouts
 from mynode.actors.state_access import ProposalIds, StateAccess
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
@@ -66,7 +66,6 @@ from mynode.base.limits import (
     CHECKPOINT_ENTRIES,
     ELECTION_TICKS,
     HEARTBEAT_TICKS,
-    IDLE_IN_TRANSACTION_TIMEOUT_S,
     LOG_TAIL_BYTES,
     PEER_INBOX_MESSAGES,
     PEER_OUTBOX_MESSAGES,
@@ -165,8 +164,8 @@ class Node:
     Args:
         members: every voter's address by its number, this node's too.
         files: the opened files; the node writes to them and does not close them.
-        idle_in_transaction_timeout_s: so long a transaction may stay open without a statement.
         checkpoint_entries: so many entries make a checkpoint due, and stay in the log before it.
+        timeouts: of what clients do, or do not do.
     """
 
     def __init__(
@@ -177,10 +176,10 @@ class Node:
         *,
         timing: Timing,
         surroundings: Surroundings,
-        idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
         checkpoint_entries: int = CHECKPOINT_ENTRIES,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        self._idle_in_transaction_timeout_s = idle_in_transaction_timeout_s
+        self._timeouts = timeouts
         self._identity = identity
         self._members = members
         self._timing = timing
@@ -288,7 +287,7 @@ class Node:
             access=self._access,
             lane_router=self._router_inbox,
             random=random,
-            idle_timeout_s=self._idle_in_transaction_timeout_s,
+            timeouts=self._timeouts,
         )
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -480,8 +479,10 @@ async def run_node(config: NodeConfig) -> None:
                 files,
                 timing=timing,
                 surroundings=surroundings,
-                idle_in_transaction_timeout_s=config.idle_in_transaction_timeout_s,
                 checkpoint_entries=config.checkpoint_entries,
+                timeouts=Timeouts(
+                    config.idle_in_transaction_timeout_s, config.statement_timeout_s, config.view_timeout_s
+                ),
             )
             log.info(
                 "node starts",

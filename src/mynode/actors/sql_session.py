@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Final, assert_never
 
@@ -19,9 +21,10 @@ from mynode.base.errors import (
     QueryCanceledError,
     ShuttingDownError,
 )
-from mynode.base.limits import LANE_PATIENCE_MS
+from mynode.base.limits import IDLE_IN_TRANSACTION_TIMEOUT_S, LANE_PATIENCE_MS, VIEW_TIMEOUT_S
 from mynode.machine.commands import Command
 from mynode.machine.outcomes import Conflicted, Outcome
+from mynode.mvcc.view import ReadView
 from mynode.session.api import ErrorInfo, StatementReply, StatementRequest, TransactionStatus
 from mynode.session.effects import (
     Answer,
@@ -36,7 +39,7 @@ from mynode.session.effects import (
     SessionEffect,
 )
 from mynode.session.lane_api import LaneAnswer, LaneRefusal
-from mynode.session.session import Session
+from mynode.session.session import Session, view_too_old
 from mynode.session.steps import Steps
 
 log = structlog.get_logger(__name__)
@@ -45,10 +48,29 @@ FIRST_BACKOFF_S: Final = 0.002
 LAST_BACKOFF_S: Final = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """What this node ends by itself, in seconds.
+
+    Attributes:
+        idle_in_transaction_s: a transaction without a statement for so long, if its session says nothing else.
+        statement_s: a statement, if neither its client nor its session says less; 0: none.
+        view_s: a transaction or a statement whose view of the data is so old.
+    """
+
+    idle_in_transaction_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S
+    statement_s: float = 0
+    view_s: float = VIEW_TIMEOUT_S
+
+
+DEFAULT_TIMEOUTS: Final = Timeouts()
+
+
 class SqlSessionActor:
     """Works on one statement at a time and gives each exactly one final reply, whatever happens to it.
 
-    A transaction left idle for `idle_timeout_s` is rolled back; one whose client is gone ends with this task.
+    A transaction left idle for too long is rolled back; one whose client is gone ends with this task. A view held for
+    too long is let go, with the transaction or the statement that reads it: it keeps pages from being used again.
 
     A statement ends early by its deadline, by `cancel` and by the stop of the node. Its wait for an outcome does not
     end by itself then: raft is told to abandon the proposal and says what is known of it.
@@ -63,7 +85,7 @@ class SqlSessionActor:
         access: StateAccess,
         lane_router: Inbox[RouterMessage],
         random: Random,
-        idle_timeout_s: float,
+        timeouts: Timeouts,
     ) -> None:
         self._session = session
         self._inbox = inbox
@@ -71,14 +93,17 @@ class SqlSessionActor:
         self._access = access
         self._lane_router = lane_router
         self._random = random
-        self._idle_timeout_s = idle_timeout_s
+        self._timeouts = timeouts
         self._cancelled_by_client = False
         self._draining = False
         self._stopping = False
         self._running: int | None = None
-        self._limit_ms: int | None = None
+        self._client_ms = 0
+        self._limit_ms = inf
         self._scope = trio.CancelScope()
         self._started = 0.0
+        self._deadline = inf
+        self._view_deadline = inf
         self._current: SessionEffect | None = None
 
     # --- called by rpc_front ------------------------------------------------------------------------------------------
@@ -135,19 +160,25 @@ class SqlSessionActor:
         """What waits; nothing after the client left a transaction idle for too long, which is then rolled back."""
         if not self._session.can_time_out:
             return await self._inbox.drain()
-        with trio.move_on_after(self._session.idle_timeout_ms / 1000 or self._idle_timeout_s):
+        idle_s = self._session.idle_timeout_ms / 1000 or self._timeouts.idle_in_transaction_s
+        idle_deadline = trio.current_time() + idle_s
+        with trio.CancelScope(deadline=min(idle_deadline, self._view_deadline)):
             return await self._inbox.drain()
-        self._session.time_out_transaction()
+        self._session.time_out_transaction(view_is_old=self._view_deadline <= idle_deadline)
         return []
 
     async def _execute(self, request: StatementRequest) -> None:
         self._running = request.sequence
-        self._limit_ms = None
         self._started = trio.current_time()
+        self._client_ms = request.timeout_ms
+        self._limit_ms = 1000 * self._timeouts.statement_s or inf
+        if not self._session.holds_view:
+            self._view_deadline = inf
         steps = self._session.execute(request)
         try:
-            with trio.CancelScope(deadline=self._started + request.timeout_ms / 1000) as scope:
+            with trio.CancelScope() as scope:
                 self._scope = scope
+                self._set_deadline()
                 if self._stopping:
                     scope.cancel()
                 await self._drive(steps, None)
@@ -164,6 +195,15 @@ class SqlSessionActor:
             self._running = None
             self._cancelled_by_client = False
 
+    def _set_deadline(self) -> None:
+        self._deadline = self._started + min(self._client_ms, self._limit_ms) / 1000
+        self._scope.deadline = min(self._deadline, self._view_deadline)
+
+    def _took_view(self, view: ReadView) -> ReadView:
+        self._view_deadline = trio.current_time() + self._timeouts.view_s
+        self._scope.deadline = min(self._deadline, self._view_deadline)
+        return view
+
     def _why_interrupted(self, request: StatementRequest) -> MyNodeError:
         if isinstance(self._current, RunInLane):
             return OutcomeUnknownError(
@@ -174,8 +214,11 @@ class SqlSessionActor:
             return QueryCanceledError("canceling statement due to user request")
         if self._stopping:
             return ShuttingDownError.of_node()
-        if self._limit_ms is not None and self._limit_ms < request.timeout_ms:
-            return QueryCanceledError(f"canceling statement due to statement timeout: not done in {self._limit_ms} ms")
+        if self._view_deadline <= self._deadline:
+            return view_too_old()
+        if self._limit_ms < request.timeout_ms:
+            limit = f"{self._limit_ms:g} ms"
+            return QueryCanceledError(f"canceling statement due to statement timeout: not done in {limit}")
         waited = f"within {request.timeout_ms / 1000:g} s"
         if isinstance(self._current, OpenFreshView):
             return NoQuorumError(
@@ -202,9 +245,9 @@ class SqlSessionActor:
     async def _perform(self, effect: SessionEffect) -> Answer:
         match effect:
             case OpenFreshView():
-                return await self._access.open_fresh_view()
+                return self._took_view(await self._access.open_fresh_view())
             case OpenView(at_least):
-                return await self._access.open_view(at_least)
+                return self._took_view(await self._access.open_view(at_least))
             case Propose(command):
                 return await self._propose(command)
             case RunInLane(request):
@@ -214,7 +257,7 @@ class SqlSessionActor:
                     await self._connection.put(reply)
             case Limit(timeout_ms):
                 self._limit_ms = timeout_ms
-                self._scope.deadline = min(self._scope.deadline, self._started + timeout_ms / 1000)
+                self._set_deadline()
             case Pause():
                 await trio.lowlevel.checkpoint()
             case Backoff(attempt):
@@ -227,7 +270,7 @@ class SqlSessionActor:
     async def _propose(self, command: Command) -> Outcome:
         """Waits for the outcome. Whatever ends the wait early, raft has the last word on the proposal."""
         statement = self._scope
-        self._scope = trio.CancelScope(deadline=statement.deadline)
+        self._scope = trio.CancelScope(deadline=self._deadline)
         try:
             settled = await self._access.propose(command, self._scope)
         finally:

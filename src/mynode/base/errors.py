@@ -518,6 +518,13 @@ class DuplicatePreparedStatementError(SqlError):
     sqlstate = "42P05"
 
 
+class SnapshotTooOldError(SqlError):
+    """The view of the data is too old to be read any longer: it was let go, and what it kept from being reused."""
+
+    sqlstate = "72000"
+    deterministic = False
+
+
 class InvalidSavepointError(SqlError):
     """There is no savepoint of this name."""
 

@@ -92,6 +92,8 @@ CONNECTION_OUTBOX_REPLIES: Final = 128
 IDLE_IN_TRANSACTION_TIMEOUT_S: Final = 60
 """A transaction whose client sends nothing for this long is rolled back."""
 DEFAULT_STATEMENT_TIMEOUT_S: Final = 30
+VIEW_TIMEOUT_S: Final = 300
+"""A transaction, or a statement whose client does not read, ends when its view of the data is so old."""
 
 # --- replicated state -----------------------------------------------------------------------------------------------
 # These decide what entries do: all nodes must have the same, and a change of one is a change of the state machine.

@@ -92,7 +92,7 @@ _BY_SQLSTATE_CLASS: Final[dict[str, type[Error]]] = {
     "22": DataError,
     "23": IntegrityError,
     "XX": InternalError,
-    **dict.fromkeys(("08", "40", "53", "54", "55", "57", "58", "F0"), OperationalError),
+    **dict.fromkeys(("08", "40", "53", "54", "55", "57", "58", "72", "F0"), OperationalError),
 }
 
 

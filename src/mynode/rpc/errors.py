@@ -70,6 +70,7 @@ _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {
     "54": Status.INVALID_ARGUMENT,
     "55": Status.FAILED_PRECONDITION,
     "57": Status.UNAVAILABLE,
+    "72": Status.ABORTED,
 }
 """By the first two characters, for the SQLSTATEs not named above; INTERNAL for the rest."""
 

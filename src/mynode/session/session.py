@@ -39,6 +39,7 @@ from typing import Final, assert_never
 
 from mynode.base.errors import (
     ActiveTransactionError,
+    IdleInTransactionTimeoutError,
     InvariantViolation,
     MyNodeError,
     NoActiveTransactionError,
@@ -46,6 +47,7 @@ from mynode.base.errors import (
     ProtocolViolationError,
     SerializationFailureError,
     SessionForgottenError,
+    SnapshotTooOldError,
     SqlError,
 )
 from mynode.base.ids import SessionId, Version
@@ -137,10 +139,21 @@ class Session:
         """How long the client may leave a transaction idle; 0: as the node says."""
         return self._state.settings.milliseconds("idle_in_transaction_session_timeout")
 
-    def time_out_transaction(self) -> None:
-        """Between two statements: the client left a transaction open for too long, and is told so when it returns."""
+    @property
+    def holds_view(self) -> bool:
+        """Whether a transaction is open that has its view of the data."""
+        return self._block is not None and self._block.transaction is not None
+
+    def time_out_transaction(self, *, view_is_old: bool = False) -> None:
+        """Between two statements: a transaction was idle, or open, for too long. Its client hears so later."""
         if self._block is not None:
-            self._block.time_out()
+            self._block.time_out(
+                view_too_old()
+                if view_is_old
+                else IdleInTransactionTimeoutError(
+                    "the transaction was rolled back: it was idle for too long", hint="ROLLBACK, then begin it again."
+                )
+            )
 
     def execute(self, request: StatementRequest) -> Steps[None]:
         """The steps of one statement. An error thrown in at a step becomes the statement's final reply."""
@@ -158,8 +171,7 @@ class Session:
             elif self._block is not None:
                 yield from self._in_block(request, parsed, self._block)
             elif parsed.is_read_only:
-                view = yield from open_view(OpenFreshView())
-                yield from self._stream(request, parsed, Transaction(view, record_reads=False), self._now())
+                yield from self._read(request, parsed)
             else:
                 yield from self._write(request, parsed)
         except BaseException as error:
@@ -167,9 +179,17 @@ class Session:
                 self._block.fail()
             if not isinstance(error, MyNodeError):
                 raise
+            if isinstance(error, SnapshotTooOldError):
+                error.__traceback__ = None  # Its frames hold the view, while the client may not take the reply.
+                if self._block is not None:
+                    self._block.time_out(error)
             yield self._error(request, error, retryable=error.retryable and not was_in_block)
 
     # --- a statement by itself ---------------------------------------------------------------------------------------
+
+    def _read(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
+        view = yield from open_view(OpenFreshView())
+        yield from self._stream(request, parsed, Transaction(view, record_reads=False), self._now())
 
     def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         view = yield from open_view(OpenView(request.floor))
@@ -536,6 +556,14 @@ class Session:
         status, news = self.transaction_status, self._news()
         seen = request.floor if version is None else version
         return Emit(StatementReply(self._id, request.sequence, None, (), None, info, seen, status, news))
+
+
+def view_too_old() -> SnapshotTooOldError:
+    """What a transaction or a statement is told whose view is let go before it came to its end."""
+    return SnapshotTooOldError(
+        "the view of the data is too old: it was held for too long",
+        hint="Begin anew. Shorter transactions, or a client that reads faster, get through.",
+    )
 
 
 def _is_forgotten(outcome: Outcome) -> bool:

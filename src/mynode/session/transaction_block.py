@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from mynode.base.errors import (
-    IdleInTransactionTimeoutError,
     InFailedTransactionError,
     InvalidSavepointError,
     InvariantViolation,
     ProgramLimitExceededError,
     ReadOnlyTransactionError,
+    SqlError,
 )
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_SAVEPOINTS
@@ -34,7 +34,7 @@ class TransactionBlock:
     a block that timed out has failed.
     """
 
-    __slots__ = ("_has_failed", "_has_timed_out", "_savepoints", "is_read_only", "now", "settings", "transaction")
+    __slots__ = ("_end", "_has_failed", "_savepoints", "is_read_only", "now", "settings", "transaction")
 
     def __init__(self, *, is_read_only: bool, now: datetime, settings: Settings) -> None:
         self.is_read_only = is_read_only
@@ -43,7 +43,7 @@ class TransactionBlock:
         self.transaction: Transaction | None = None
         self._savepoints: list[tuple[str, Settings]] = []
         self._has_failed = False
-        self._has_timed_out = False
+        self._end: SqlError | None = None
 
     @property
     def status(self) -> TransactionStatus:
@@ -51,7 +51,7 @@ class TransactionBlock:
 
     @property
     def can_time_out(self) -> bool:
-        return not self._has_timed_out
+        return self._end is None
 
     def open(self, view: ReadView) -> Transaction:
         """The first statement has its view; all others share it."""
@@ -62,19 +62,18 @@ class TransactionBlock:
         """A statement failed. Its writes, and all others, are still here; only a savepoint lets them be used."""
         self._has_failed = True
 
-    def time_out(self) -> None:
-        """The client stayed away: let go of everything, and say so to whatever comes next."""
-        self._has_failed = self._has_timed_out = True
+    def time_out(self, why: SqlError) -> None:
+        """Let go of everything, and say so to whatever comes next."""
+        self._has_failed = True
+        self._end = why
         self.transaction = None
         self._savepoints.clear()
 
     # --- what may be done now ----------------------------------------------------------------------------------------
 
     def check_not_timed_out(self) -> None:
-        if self._has_timed_out:
-            raise IdleInTransactionTimeoutError(
-                "the transaction was rolled back: it was idle for too long", hint="ROLLBACK, then begin it again."
-            )
+        if self._end is not None:
+            raise type(self._end)(self._end.message, hint=self._end.hint)
 
     def check_usable(self) -> None:
         """Raises what a statement in a failed block is told."""
@@ -134,7 +133,7 @@ class TransactionBlock:
     def check_invariants(self) -> None:
         kept = 0 if self.transaction is None else self.transaction.writes.savepoints
         invariant(len(self._savepoints) == kept, "each savepoint has its name")
-        invariant(self._has_failed or not self._has_timed_out, "a block that timed out has failed")
+        invariant(self._has_failed or self._end is None, "a block that timed out has failed")
 
 
 def _command(parsed: ParsedStatement) -> str:

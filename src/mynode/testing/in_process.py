@@ -18,6 +18,7 @@ from trio_util import wait_any
 from mynode.actors.connection import FrontConnection
 from mynode.actors.log_store import inline
 from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
+from mynode.actors.sql_session import DEFAULT_TIMEOUTS, Timeouts
 from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError
@@ -26,6 +27,7 @@ from mynode.base.limits import CHECKPOINT_ENTRIES, SEGMENT_BYTES
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
 from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
+from mynode.storage.pages import PageEngine
 
 LATENCY_S = 0.001
 
@@ -140,6 +142,7 @@ class InProcessCluster:
     """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node.
 
     Attributes:
+        engines: of each node's present or last life.
         muted: nodes whose words reach no client of `transports`, while theirs reach the node.
     """
 
@@ -151,6 +154,7 @@ class InProcessCluster:
         nursery: trio.Nursery,
         checkpoint_entries: int = CHECKPOINT_ENTRIES,
         segment_bytes: int = SEGMENT_BYTES,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         self.network = MemoryNetwork()
         self.muted: set[NodeId] = set()
@@ -159,7 +163,9 @@ class InProcessCluster:
         self._random = Random(seed)
         self._checkpoint_entries = checkpoint_entries
         self._segment_bytes = segment_bytes
+        self.engines: dict[NodeId, PageEngine] = {}
         self._nursery = nursery
+        self._timeouts = timeouts
         self._scopes: dict[NodeId, trio.CancelScope] = {}
         self._ended: dict[NodeId, trio.Event] = {}
 
@@ -178,6 +184,7 @@ class InProcessCluster:
 
     async def start(self, node_id: NodeId) -> Node:
         files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
+        self.engines[node_id] = files.engine
         surroundings = Surroundings(
             transport=_MemoryTransport(self.network, node_id),
             random=Random(self._random.random()),
@@ -192,6 +199,7 @@ class InProcessCluster:
             timing=Timing(),
             surroundings=surroundings,
             checkpoint_entries=self._checkpoint_entries,
+            timeouts=self._timeouts,
         )
         self.network.nodes[node_id] = node
         self._ended[node_id] = trio.Event()
