@@ -12,10 +12,8 @@ from mynode.base.errors import (
     FeatureNotSupportedError,
     GroupingError,
     NumericOutOfRangeError,
-    SqlError,
     SqlSyntaxError,
     UndefinedFunctionError,
-    UndefinedTypeError,
 )
 from mynode.sql import ast, plan
 from mynode.sql.coercion import coerce, common_type
@@ -46,9 +44,11 @@ from mynode.sql.expressions import (
     walk,
     with_children,
 )
+from mynode.sql.functions.aggregates import JOINING, joined_by
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.registry import is_aggregate, resolve_aggregate, resolve_function, resolve_operator
+from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.sql.scope import ColumnIds, Scope
@@ -66,7 +66,6 @@ from mynode.values.types import (
     UNKNOWN,
     WITH_NAN,
     SqlType,
-    type_named,
 )
 
 PlanQuery: TypeAlias = "Callable[[ast.Query, Binder], plan.QueryNode]"
@@ -391,10 +390,11 @@ class Binder:
         if node.star and node.name == "count":
             counted = AggregateCall(resolve_aggregate("count", None, node.position), None, False, filter_)
             return self._own_aggregate(counted, node.position)
-        if len(node.arguments) != 1:
+        takes = ("two arguments", 2) if node.name == JOINING else ("one argument", 1)
+        if len(node.arguments) != takes[1]:
             hint = "count(*) counts rows" if node.name == "count" else None
             raise UndefinedFunctionError(
-                f"{node.name}() takes one argument, not {len(node.arguments)}", position=node.position, hint=hint
+                f"{node.name}() takes {takes[0]}, not {len(node.arguments)}", position=node.position, hint=hint
             )
         self._in_aggregate = True
         argument = self.bind(node.arguments[0])
@@ -402,7 +402,15 @@ class Binder:
         aggregate = resolve_aggregate(node.name, argument.type, node.position)
         wanted = aggregate.parameter or (TEXT if argument.type is UNKNOWN else argument.type)
         argument = self._coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
+        if node.name == JOINING:
+            aggregate = joined_by(aggregate, self._separator(node.arguments[1], wanted))
         return self._own_aggregate(AggregateCall(aggregate, argument, node.distinct, filter_), node.position)
+
+    def _separator(self, node: ast.Expression, wanted: SqlType) -> str | bytes | None:
+        found = self.of_type(node, wanted, "a separator")
+        if isinstance(found, Constant) and isinstance(found.value, str | bytes | None):
+            return found.value
+        raise FeatureNotSupportedError("a separator that is no constant is not supported yet", position=node.position)
 
     def _own_aggregate(self, call: AggregateCall, position: int) -> Expression:
         """An aggregate of columns that are all of a query farther out belongs to that query, as in standard SQL."""
@@ -560,18 +568,6 @@ class Binder:
             self._coerced(part, common, CastLevel.IMPLICIT, source.position)
             for part, source in zip(bound, nodes, strict=True)
         ), common
-
-
-def resolve_type(name: ast.TypeName) -> SqlType:
-    """The type that is meant. Raises `UndefinedTypeError`, `InvalidParameterValueError` or `SqlSyntaxError`."""
-    try:
-        found = type_named(name.name.upper(), name.arguments)
-    except SqlError as error:
-        error.position = name.position
-        raise
-    if found is None:
-        raise UndefinedTypeError(f'type "{name.name}" does not exist', position=name.position)
-    return found
 
 
 def assignment_mismatch(column_name: str, target: SqlType, given: SqlType, position: int) -> DatatypeMismatchError:

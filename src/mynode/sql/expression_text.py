@@ -66,6 +66,7 @@ def describe(expression: Expression) -> str:
             return f"COALESCE({describe_list(expression.operands)})"
         case AggregateCall():
             argument = "*" if expression.argument is None else describe(expression.argument)
+            argument = ", ".join([argument, *map(literal, expression.aggregate.more_arguments)])
             filtered = "" if expression.filter is None else f" FILTER (WHERE {describe(expression.filter)})"
             return f"{expression.aggregate.name}({'DISTINCT ' if expression.distinct else ''}{argument}){filtered}"
     assert_never(expression)

@@ -1,4 +1,4 @@
-"""Looks up the tables and columns that a statement names, with PostgreSQL's errors and a hint at near names."""
+"""Looks up the tables, columns and types that a statement names, with PostgreSQL's errors and a hint at near names."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Final
 from mynode.base.errors import (
     FeatureNotSupportedError,
     InvalidSchemaNameError,
+    SqlError,
     UndefinedColumnError,
     UndefinedTableError,
+    UndefinedTypeError,
     WrongObjectTypeError,
 )
 from mynode.relation.catalog import Catalog
 from mynode.relation.schema import Index, Table, View
 from mynode.sql import ast
 from mynode.sql.keywords import RESERVED
+from mynode.values.types import SqlType, type_named
 
 DEFAULT_SCHEMA: Final = "public"
 """The schema of all tables."""
@@ -119,3 +122,15 @@ def find_column(table: Table, name: str, position: int) -> int:
     raise UndefinedColumnError(
         f'column "{name}" of relation "{table.name}" does not exist', position=position, hint=hint
     )
+
+
+def resolve_type(name: ast.TypeName) -> SqlType:
+    """The type that is meant. Raises `UndefinedTypeError`, `InvalidParameterValueError` or `SqlSyntaxError`."""
+    try:
+        found = type_named(name.name.upper(), name.arguments)
+    except SqlError as error:
+        error.position = name.position
+        raise
+    if found is None:
+        raise UndefinedTypeError(f'type "{name.name}" does not exist', position=name.position)
+    return found

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from mynode.base.errors import DatatypeMismatchError, SqlSyntaxError
 from mynode.sql import ast
-from mynode.sql.binder import Binder, resolve_type
+from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor.context import ExecutionContext
 from mynode.sql.expressions import Expression
+from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes, ValueTypes, check_count, converter
 from mynode.sql.scope import ColumnIds, Scope
 from mynode.values.casts import CastLevel

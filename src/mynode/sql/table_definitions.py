@@ -15,9 +15,9 @@ from mynode.base.errors import (
 from mynode.base.limits import MAX_COLUMNS
 from mynode.relation.schema import Check, Column, PrimaryKey, Table, new_table
 from mynode.sql import ast
-from mynode.sql.binder import resolve_type
 from mynode.sql.constraint_names import default_name, numbered_names
 from mynode.sql.expressions import columns_in
+from mynode.sql.names import resolve_type
 from mynode.sql.scope import ColumnIds
 from mynode.sql.stored_expressions import bind_check, bind_default
 

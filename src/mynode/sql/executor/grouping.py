@@ -48,6 +48,7 @@ class _Group:
             values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, context)
             if step.distinct:
                 values = _not_seen(values, next(seen))
+            if step.distinct or step.aggregate.keeps_values:
                 hold([(value,) for value in values])
             self.states[place] = step.aggregate.step(self.states[place], values)
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from typing import Final, TypeAlias, TypeVar
 
 from mynode.base.errors import NumericOutOfRangeError
+from mynode.base.limits import MAX_ROW_BYTES
 from mynode.sql.functions.function import Aggregate
 from mynode.sql.functions.numeric import add, divide
+from mynode.sql.functions.statistics import STATISTICS
+from mynode.sql.functions.strings import text_too_long
 from mynode.values.casts import check_integer
 from mynode.values.compare import order_key
-from mynode.values.types import FLOAT, INTEGER, NUMERIC, STORED_TYPES, WITH_NAN, Value
+from mynode.values.types import BOOLEAN, BYTEA, FLOAT, INTEGER, NUMERIC, STORED_TYPES, TEXT, WITH_NAN, Value
+
+JOINING: Final = "string_agg"
+"""The aggregate with a second argument, a constant: `joined_by` puts it in."""
+_CACHED_SEPARATORS: Final = 256
 
 _Mean: TypeAlias = tuple[float, int]
 _ExactMean: TypeAlias = tuple[Decimal, int]
@@ -80,6 +89,55 @@ def _best(best: _Scalar | None, values: Sequence[_Scalar], choose: _Choose[_Scal
     return found if best is None else choose((best, found))
 
 
+class _Joined:
+    """Texts, or bytes, to be joined when all are known."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self) -> None:
+        self.parts: list[str | bytes] = []
+        self.size = 0
+
+
+def _join(joined: _Joined | None, values: Sequence[str | bytes], separator: str | bytes) -> _Joined | None:
+    if not values:
+        return joined
+    found = joined or _Joined()
+    found.parts += values
+    found.size += sum(map(len, values)) + len(separator) * len(values)
+    if found.size - len(separator) > MAX_ROW_BYTES:
+        text_too_long()
+    return found
+
+
+def _finish_join(joined: _Joined | None, separator: str | bytes) -> str | bytes | None:
+    if joined is None:
+        return None
+    if isinstance(separator, str):
+        return separator.join([part for part in joined.parts if isinstance(part, str)])
+    return separator.join([part for part in joined.parts if isinstance(part, bytes)])
+
+
+@lru_cache(_CACHED_SEPARATORS)
+def joined_by(aggregate: Aggregate, separator: str | bytes | None) -> Aggregate:
+    """`string_agg` with this separator, NULL being none; the same one for the same separator."""
+    given = separator if separator is not None else b"" if aggregate.parameter is BYTEA else ""
+    return replace(
+        aggregate,
+        step=partial(_join, separator=given),
+        finish=partial(_finish_join, separator=given),
+        more_arguments=(separator,),
+    )
+
+
+def _folded(
+    found: _Scalar | None, values: Sequence[_Scalar], fold: Callable[[Iterable[_Scalar]], _Scalar]
+) -> _Scalar | None:
+    if not values:
+        return found
+    return fold(values if found is None else (found, *values))
+
+
 def _same(value: Value) -> Value:
     return value
 
@@ -101,6 +159,22 @@ AGGREGATES: Final = (
         for type_ in STORED_TYPES
         for choose in ((sql_choose if type_ in WITH_NAN else python_choose),)
     ),
+    *(
+        Aggregate(name, type_, type_, None, partial(_folded, fold=fold), _same, nullable=True)
+        for name, type_, fold in (
+            ("bool_and", BOOLEAN, all),
+            ("every", BOOLEAN, all),
+            ("bool_or", BOOLEAN, any),
+            ("bit_and", INTEGER, partial(reduce, operator.and_)),
+            ("bit_or", INTEGER, partial(reduce, operator.or_)),
+            ("bit_xor", INTEGER, partial(reduce, operator.xor)),
+        )
+    ),
+    *(
+        Aggregate(JOINING, type_, type_, None, _join, _finish_join, nullable=True, keeps_values=True)
+        for type_ in (TEXT, BYTEA)
+    ),
+    *STATISTICS,
 )
 """The sum of INTEGERs is an INTEGER, as that of PostgreSQL's integers is a bigint; more than 64 bits are an error.
 min and max of BOOLEAN, BYTEA and UUID are an addition."""

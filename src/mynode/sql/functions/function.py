@@ -55,6 +55,8 @@ class Aggregate:
 
     Attributes:
         nullable: the result over no rows is NULL.
+        keeps_values: the state holds all values, so they count as memory.
+        more_arguments: constants after the argument, which `step` and `finish` know.
     """
 
     name: str
@@ -64,3 +66,5 @@ class Aggregate:
     step: Callable[..., object]
     finish: Callable[..., Value]
     nullable: bool
+    keeps_values: bool = False
+    more_arguments: tuple[Value, ...] = ()

@@ -135,6 +135,13 @@ def square_root(value: Decimal) -> Decimal:
     if not value.is_finite():
         return value
     scale = bounded_scale(SIGNIFICANT_DIGITS + 1 - (_weight(value) + 1) * _GROUP_DIGITS // 2, value)
+    return root_to_scale(value, scale)
+
+
+def root_to_scale(value: Decimal, scale: int) -> Decimal:
+    """The square root of a value that is not negative, rounded to the scale; NaN and Infinity stay."""
+    if not value.is_finite():
+        return value
     digits = value.adjusted() // 2 + 1 + scale
     return with_scale(with_digits(digits + 1, ROUND_DOWN).sqrt(value) if digits > 0 else Decimal(0), scale)
 
