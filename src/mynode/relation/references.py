@@ -25,7 +25,7 @@ def unique_positions(table: Table) -> Iterator[tuple[int, ...]]:
     if table.primary_key is not None:
         yield table.primary_key.columns
     for index in table.indexes:
-        if index.is_constraint:
+        if index.is_constraint and index.is_ready:
             yield tuple(column.position for column in index.columns)
 
 

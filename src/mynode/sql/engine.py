@@ -15,8 +15,9 @@ from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.catalog_codec import encode_view
-from mynode.relation.keys import CATALOG_END, table_record_key
+from mynode.relation.keys import ABOVE, CATALOG_END, row_prefix, table_record_key
 from mynode.relation.rows import TableRows
+from mynode.relation.schema import Table
 from mynode.sql import ast, plan
 from mynode.sql.ast import SessionControl, TransactionControl
 from mynode.sql.executor.build import Builder
@@ -24,6 +25,7 @@ from mynode.sql.executor.context import Execute, Execution
 from mynode.sql.executor.context import ExecutionContext as ExecutionContext
 from mynode.sql.expressions import PlanColumn
 from mynode.sql.names import TableNames
+from mynode.sql.optimizer.count_tables import CountRows
 from mynode.sql.optimizer.optimizer import optimize
 from mynode.sql.parameters import (
     Convert,
@@ -38,11 +40,15 @@ from mynode.sql.parser import parse
 from mynode.sql.planner import Planner
 from mynode.sql.prepared import called_with, declared_types
 from mynode.sql.result import ColumnInfo
+from mynode.storage.tree import Tree
 from mynode.values.types import Row, SqlType, python_types
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
 DeclaredTypes: TypeAlias = dict[int, SqlType]
+_Magnitude: TypeAlias = int
+_PreparedKey: TypeAlias = tuple[str, CatalogVersion, _Magnitude, ValueTypes]
+_PlannedKey: TypeAlias = tuple[str, CatalogVersion, _Magnitude, tuple[tuple[int, SqlType], ...]]
 
 _READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns, ast.ShowIndexes)
 
@@ -123,15 +129,17 @@ class SqlEngine:
     """One a node. Not for several threads at once.
 
     Statements that differ only in the values of their parameters share a syntax tree and, as long as the catalog stays
-    as it is and the values are of the same Python types, a plan.
+    as it is, the database does not grow or shrink by half, and the values are of the same Python types, a plan.
+
+    Args:
+        counts_rows: plans rest on how many rows the tables have.
     """
 
-    def __init__(self, plan_cache_entries: int = PLAN_CACHE_ENTRIES) -> None:
+    def __init__(self, plan_cache_entries: int = PLAN_CACHE_ENTRIES, *, counts_rows: bool = True) -> None:
+        self._counts_rows = counts_rows
         self._parsed: _Cache[str, ParsedStatement] = _Cache(plan_cache_entries)
-        self._prepared: _Cache[tuple[str, CatalogVersion, ValueTypes], PreparedStatement] = _Cache(plan_cache_entries)
-        self._planned: _Cache[tuple[str, CatalogVersion, tuple[tuple[int, SqlType], ...]], _Planned] = _Cache(
-            plan_cache_entries
-        )
+        self._prepared: _Cache[_PreparedKey, PreparedStatement] = _Cache(plan_cache_entries)
+        self._planned: _Cache[_PlannedKey, _Planned] = _Cache(plan_cache_entries)
         self._catalog = Catalog(0, {})
 
     def parse(self, text: str) -> ParsedStatement:
@@ -164,8 +172,9 @@ class SqlEngine:
         if not isinstance(parsed.ast, ast.Prepare):
             raise InvariantViolation("only PREPARE prepares")
         prepared = ParsedStatement(parsed.text, parsed.ast.statement, is_read_only=False, control=None)
+        tree = source.tree if isinstance(source, ReadView) else source.view.tree
         try:
-            self._plan(prepared, self.catalog(source), declared_types(parsed.ast))
+            self._plan(prepared, self.catalog(source), tree, declared_types(parsed.ast))
         except SqlError:
             if isinstance(source, Transaction):
                 source.reads.add_range(CATALOG, CATALOG_END)
@@ -196,11 +205,12 @@ class SqlEngine:
         """
         catalog = self.catalog(source)
         value_types = python_types(parameters)
-        key = (parsed.text, catalog.version, value_types)
+        tree = source.tree if isinstance(source, ReadView) else source.view.tree
+        key = (parsed.text, catalog.version, tree.count.bit_length(), value_types)
         found = self._prepared.get(key)
         if found is None:
             try:
-                found = self._prepare(parsed, catalog, value_types)
+                found = self._prepare(parsed, catalog, tree, value_types)
             except SqlError:
                 if isinstance(source, Transaction):
                     source.reads.add_range(CATALOG, CATALOG_END)
@@ -208,12 +218,14 @@ class SqlEngine:
             self._prepared.put(key, found)
         return found
 
-    def _prepare(self, parsed: ParsedStatement, catalog: Catalog, value_types: ValueTypes) -> PreparedStatement:
+    def _prepare(
+        self, parsed: ParsedStatement, catalog: Catalog, tree: Tree, value_types: ValueTypes
+    ) -> PreparedStatement:
         """Types of parameters come from their places in the text first, from their values where these do not fit."""
         if parsed.call is not None:
-            return self._prepare_call(parsed.call, catalog, value_types)
+            return self._prepare_call(parsed.call, catalog, tree, value_types)
         try:
-            planned = self._plan(parsed, catalog, {})
+            planned = self._plan(parsed, catalog, tree, {})
             check_count(len(planned.parameter_types), len(value_types))
             declared = types_by_value(planned.parameter_types, value_types)
         except AmbiguousFunctionError:
@@ -221,15 +233,17 @@ class SqlEngine:
             if not declared:
                 raise
         if declared:
-            planned = self._plan(parsed, catalog, declared)
+            planned = self._plan(parsed, catalog, tree, declared)
             check_count(len(planned.parameter_types), len(value_types))
         convert = converter(planned.parameter_types, value_types)
         return PreparedStatement(planned, convert, is_read_only=parsed.is_read_only)
 
-    def _prepare_call(self, call: ParsedCall, catalog: Catalog, value_types: ValueTypes) -> PreparedStatement:
+    def _prepare_call(
+        self, call: ParsedCall, catalog: Catalog, tree: Tree, value_types: ValueTypes
+    ) -> PreparedStatement:
         declared = declared_types(call.prepare)
         try:
-            planned = self._plan(call.prepared, catalog, declared)
+            planned = self._plan(call.prepared, catalog, tree, declared)
         except SqlError as error:
             error.position = None  # It is one in the text of PREPARE.
             raise
@@ -241,12 +255,12 @@ class SqlEngine:
 
         return PreparedStatement(replace(planned, execute=execute), None, is_read_only=call.prepared.is_read_only)
 
-    def _plan(self, parsed: ParsedStatement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
-        key = (parsed.text, catalog.version, tuple(declared.items()))
+    def _plan(self, parsed: ParsedStatement, catalog: Catalog, tree: Tree, declared: DeclaredTypes) -> _Planned:
+        key = (parsed.text, catalog.version, tree.count.bit_length(), tuple(declared.items()))
         found = self._planned.get(key)
         if found is None:
             try:
-                found = _plan(parsed.ast, catalog, declared)
+                found = _plan(parsed.ast, catalog, declared, _row_counter(tree) if self._counts_rows else None)
             except RecursionError:
                 raise StatementTooComplexError("the statement is nested too deeply") from None
             self._planned.put(key, found)
@@ -259,10 +273,18 @@ def _parameter_types(planned: _Planned, declared: DeclaredTypes) -> list[SqlType
     return [*used, *(declared[number] for number in range(len(used) + 1, len(declared) + 1))]
 
 
-def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes) -> _Planned:
+def _row_counter(tree: Tree) -> CountRows:
+    def count_rows(table: Table) -> float:
+        low = row_prefix(table.id)
+        return tree.estimated_count(low, low + ABOVE)
+
+    return count_rows
+
+
+def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes, count_rows: CountRows | None) -> _Planned:
     parameters = ParameterTypes(declared)
     tables = TableNames(catalog)
-    node = optimize(Planner(tables, parameters).statement(tree))
+    node = optimize(Planner(tables, parameters).statement(tree), count_rows)
     builder = Builder(tables.used.values())
     execute = builder.statement(node)
     views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())

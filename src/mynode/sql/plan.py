@@ -7,9 +7,9 @@ when operators are built.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mynode.relation.catalog import Catalog
 from mynode.relation.paths import AccessPath
@@ -18,6 +18,10 @@ from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
 from mynode.sql.functions.function import Function
 
 # --- how a table is read ----------------------------------------------------------------------------------------------
+
+
+UNKNOWN_ROWS: Final = 10_000.0
+"""Taken for a table that nobody has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Scan:
         key: for a statement that changes the rows: one more column, last, with the key that the row lies at.
         path: in whose order the rows come, and what `access` is about; None: as they lie in the table, all of them,
             which is the order of the primary key if there is one.
+        table_rows: about how many rows the table has.
     """
 
     table: Table
@@ -89,6 +94,7 @@ class Scan:
     key: PlanColumn | None = None
     path: AccessPath | None = None
     access: Access = FullScan()
+    table_rows: float = field(default=UNKNOWN_ROWS, compare=False)
     reverse: bool = False
 
     @property

@@ -94,6 +94,23 @@ class TreeReader:
             return False
         return self._newest_below(self.root, low, high, version) > version
 
+    def estimated_count(self, low: bytes, high: bytes) -> float:
+        """About how many records, tombstones too, have low <= key < high: as if the children of a node were alike.
+
+        Looks at one node of each level for each end; what lies in one leaf is counted.
+        """
+        return max(0.0, self._share_below(high) - self._share_below(low)) * self.count
+
+    def _share_below(self, key: bytes) -> float:
+        """About which part of all records has a lower key."""
+        node, share, width = self.root, 0.0, 1.0
+        while isinstance(node, Inner):
+            slot = bisect_right(node.separators, key)
+            width /= len(node.children)
+            share += slot * width
+            node = self._child(node, slot)
+        return share + width * bisect_left(node.keys, key) / max(len(node.keys), 1)
+
     def _newest_below(self, node: Node, low: bytes, high: bytes | None, at_least: Version) -> Version:
         """The newest version in the range below `node`, or `at_least` if that is greater; skips older subtrees."""
         if isinstance(node, Leaf):

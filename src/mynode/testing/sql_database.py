@@ -38,8 +38,8 @@ class SqlDatabase:
         last: the transaction of the last statement, with what it read and wrote.
     """
 
-    def __init__(self, *, seed: int = 1) -> None:
-        self.engine = SqlEngine()
+    def __init__(self, *, seed: int = 1, counts_rows: bool = True) -> None:
+        self.engine = SqlEngine(counts_rows=counts_rows)
         self.view = ReadView(0, Tree.empty())
         self.last = Transaction(self.view)
         self._random = Random(seed)

@@ -1,4 +1,4 @@
-"""About how many rows a node gives, from its shape alone: tables have no row counts yet."""
+"""About how many rows a node gives: from the row counts of tables (`count_tables`) and the shape of the plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import assert_never
 from mynode.sql import plan
 from mynode.sql.expressions import Constant
 
-TABLE_ROWS = 10_000.0
-"""Taken for any table."""
 CATALOG_ROWS = 100.0
 _FILTERED = 0.25
 _RANGE = 0.1
@@ -46,12 +44,12 @@ def estimated_rows(node: plan.QueryNode) -> float:
 def _scanned(scan: plan.Scan) -> float:
     match scan.access:
         case plan.FullScan():
-            return TABLE_ROWS
+            return scan.table_rows
         case plan.KeyPoints(keys):
             path = scan.path
             is_whole = path is not None and path.is_unique and len(path.columns) == len(keys[0])
-            return len(keys) * (1 if is_whole else TABLE_ROWS * _EQUAL ** len(keys[0]))
+            return len(keys) * (1 if is_whole else scan.table_rows * _EQUAL ** len(keys[0]))
         case plan.KeyRange(prefix, low, high):
             narrowed = _RANGE if low is None or high is None else _RANGE * _RANGE
-            return TABLE_ROWS * _EQUAL ** len(prefix) * narrowed
+            return scan.table_rows * _EQUAL ** len(prefix) * narrowed
     assert_never(scan.access)

@@ -6,6 +6,7 @@ from typing import Final
 
 from mynode.sql import plan
 from mynode.sql.optimizer.choose_joins import choose_joins
+from mynode.sql.optimizer.count_tables import CountRows, count_tables
 from mynode.sql.optimizer.fold_constants import fold_constants
 from mynode.sql.optimizer.min_max_by_index import min_max_by_index
 from mynode.sql.optimizer.order_joins import order_joins
@@ -27,8 +28,14 @@ RULES: Final[tuple[Rule, ...]] = (
 )
 
 
-def optimize(node: plan.Plan) -> plan.Plan:
-    """The plan after all rules, each applied once to every node from the bottom up."""
+def optimize(node: plan.Plan, count_rows: CountRows | None = None) -> plan.Plan:
+    """The plan after all rules, each applied once to every node from the bottom up.
+
+    Args:
+        count_rows: about how many rows a table has; None: nobody knows.
+    """
+    if count_rows is not None:
+        node = rewrite_plan(node, count_tables(count_rows))
     for rule in RULES:
         node = rewrite_plan(node, rule)
     return node
