@@ -387,6 +387,7 @@ class Node:
             tree_records=machine.records,
             sessions=self.front.session_count,
             uptime_ms=round(1000 * uptime_s),
+            disk_full=raft_log.is_disk_full,
             peers=tuple(
                 PeerStatus(
                     node_id=peer.peer,

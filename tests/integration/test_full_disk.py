@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from mynode.base.disk_memory import MemoryDisk
-from mynode.base.errors import NoQuorumError, OutcomeUnknownError
+from mynode.base.errors import DiskFullError, OutcomeUnknownError
+from mynode.client.client import open_client
 from mynode.testing.in_process import InProcessCluster, SqlClient
 
 CREATE = "CREATE TABLE t (id INTEGER PRIMARY KEY, value TEXT NOT NULL)"
@@ -39,15 +42,17 @@ async def test_the_cluster_goes_on_without_the_disk_of_its_leader(autojump_clock
         status = await cluster.nodes[full].status()
         assert trio.current_time() - began < 0.1
         assert status.commit_index > status.last_log_index
-        with pytest.raises(OutcomeUnknownError):
+        assert status.disk_full
+        with pytest.raises(DiskFullError, match=r"^this node's disk is full"):
             await SqlClient(cluster.nodes[full]).execute(INSERT, 100, LONG, timeout_s=5)
-        with pytest.raises(NoQuorumError):
+        with pytest.raises(DiskFullError, match=r"^this node's disk is full"):
             await SqlClient(cluster.nodes[full]).execute("SELECT count(*) FROM t", timeout_s=5)
-        assert trio.current_time() - began < 11
+        assert trio.current_time() - began < 1, "it says so at once"
 
         cluster.disks[full].capacity_bytes = None
         await trio.sleep(5)
-        assert await SqlClient(cluster.nodes[full]).execute("SELECT count(*) FROM t") == [(101,)]
+        assert not (await cluster.nodes[full].status()).disk_full
+        assert await SqlClient(cluster.nodes[full]).execute("SELECT count(*) FROM t") == [(100,)]
         await SqlClient(cluster.nodes[full]).execute(INSERT, 101, LONG)
         nursery.cancel_scope.cancel()
 
@@ -61,10 +66,47 @@ async def test_a_single_node_with_a_full_disk_still_reads(autojump_clock: MockCl
         await client.execute(CREATE)
         await client.execute(INSERT, 1, "x")
         fill(cluster.disks[1])
-        with pytest.raises(OutcomeUnknownError):
+        with pytest.raises(OutcomeUnknownError, match="disk is full"):
             await client.execute("UPDATE t SET value = ?", "y" * 100_000, timeout_s=60)
+        with pytest.raises(DiskFullError):
+            await client.execute("DELETE FROM t", timeout_s=60)
         assert await client.execute("SELECT value FROM t") == [("x",)]
         cluster.disks[1].capacity_bytes = None
         await trio.sleep(2)
         assert await client.execute("SELECT value FROM t") == [("y" * 100_000,)]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_client_of_all_nodes_does_not_notice_one_full_disk(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        cluster = InProcessCluster(3, seed=3, nursery=nursery)
+        await cluster.start_all()
+        full = await cluster.leader()
+        async with open_client(cluster.transports(), random=Random(1)) as client:
+            await client.execute(CREATE)
+            fill(cluster.disks[full])
+            for number in range(60):
+                await client.execute(INSERT, (number, LONG), timeout=20)
+            result = await client.execute("SELECT count(*) FROM t", timeout=20)
+            assert result.rows == [(60,)]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_full_disk_is_logged_once(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:
+    async with trio.open_nursery() as nursery:
+        cluster = InProcessCluster(1, seed=1, nursery=nursery)
+        await cluster.start_all()
+        await cluster.leader()
+        client = SqlClient(cluster.nodes[1])
+        await client.execute(CREATE)
+        fill(cluster.disks[1])
+        with pytest.raises(OutcomeUnknownError):
+            await client.execute(INSERT, 1, LONG * 50)
+        await trio.sleep(300)
+        cluster.disks[1].capacity_bytes = None
+        await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+    logged = capsys.readouterr().out
+    assert logged.count("the disk is full: writes wait for room") == 1
+    assert logged.count("the disk is full: the checkpoint waits for room") == 1
+    assert logged.count("the disk has room again") == 1

@@ -72,6 +72,7 @@ class CheckpointerActor:
         self._checkpoint_entries = checkpoint_entries
         self._run_blocking = run_blocking
         self._incoming = IncomingSnapshot(disk)
+        self._is_disk_full = False
         self._held: dict[LogIndex, tuple[HeldCheckpoint, float]] = {}
         """Checkpoints that are being sent, and when a part of them was last asked for."""
 
@@ -118,10 +119,17 @@ class CheckpointerActor:
                 await trio.lowlevel.checkpoint()
             await self._run_blocking(checkpoint.commit)
         except DiskFullError as error:
-            log.warning("the disk is full: the checkpoint waits for room", reason=str(error))
+            self._warn_full("the checkpoint", error)
         else:
+            self._is_disk_full = False
             log.debug("checkpoint", applied=checkpoint.applied_index, pages=checkpoint.pages_written)
             await self._raft.send(CheckpointDone(checkpoint.applied_index, engine.log_needed_after))
+
+    def _warn_full(self, what: str, error: DiskFullError) -> None:
+        """Once, until a checkpoint finds room: it is tried again and again."""
+        if not self._is_disk_full:
+            log.warning(f"the disk is full: {what} waits for room", reason=str(error))
+        self._is_disk_full = True
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -153,7 +161,7 @@ class CheckpointerActor:
         try:
             size = await self._run_blocking(lambda: self._store_part(chunk, chunk.data))
         except DiskFullError as error:
-            log.warning("the disk is full: the snapshot waits for room", reason=str(error))
+            self._warn_full("a snapshot on its way", error)
             size = await self._run_blocking(lambda: self._store_part(chunk, b""))
         await self._raft.send(SnapshotStored(chunk.index, chunk.term, size))
 

@@ -12,6 +12,7 @@ from mynode.actors.mailbox import Inbox
 from mynode.actors.protocol import (
     AppendPersists,
     CutLog,
+    DiskFull,
     FinishInstall,
     LoadDone,
     LogMessage,
@@ -69,6 +70,7 @@ class LogStoreActor:
         self._raft = raft
         self._run_blocking = run_blocking
         self._unwritten: AppendPersists | None = None
+        self._told_full = False
         self._retry_at_s = 0.0
 
     async def run(self) -> None:
@@ -106,7 +108,8 @@ class LogStoreActor:
                     await self._load(message)
                 case LogStatusAsk(reply):
                     log = self._log
-                    reply.answer(LogStatus(log.first_index, log.last_index, log.size_bytes()))
+                    is_full = self._told_full
+                    reply.answer(LogStatus(log.first_index, log.last_index, log.size_bytes(), is_full))
                 case CutLog():
                     await self._cut(message)
                 case FinishInstall():
@@ -118,11 +121,20 @@ class LogStoreActor:
         try:
             await self._run_blocking(lambda: self._log.append(append.persists))
         except DiskFullError as error:
-            log.warning("the disk is full: writes wait for room", reason=str(error))
             self._retry_at_s = trio.current_time() + FULL_DISK_RETRY_S
+            if not self._told_full:
+                log.warning("the disk is full: writes wait for room", reason=str(error))
+                await self._tell_full(True)
         else:
             self._unwritten = None
+            if self._told_full:
+                log.info("the disk has room again")
+                await self._tell_full(False)
             await self._raft.send(PersistDone(append.persists[-1].number))
+
+    async def _tell_full(self, is_full: bool) -> None:
+        self._told_full = is_full
+        await self._raft.send(DiskFull(is_full))
 
     async def _cut(self, cut: CutLog) -> None:
         first = cut.first_wanted if self._log.size_bytes() <= MAX_LOG_BYTES else cut.first_kept
@@ -137,9 +149,13 @@ class LogStoreActor:
             try:
                 await self._run_blocking(lambda: install.finish(self._log))
             except DiskFullError as error:
-                log.warning("the disk is full: a snapshot's install waits for room", reason=str(error))
+                if not self._told_full:
+                    log.warning("the disk is full: a snapshot's install waits for room", reason=str(error))
+                    await self._tell_full(True)
                 await trio.sleep(FULL_DISK_RETRY_S)
             else:
+                if self._told_full:
+                    await self._tell_full(False)
                 install.done.set()
                 return
 

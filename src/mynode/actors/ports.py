@@ -98,6 +98,8 @@ class NodeStatus:
     sessions: int
     uptime_ms: int
     peers: tuple[PeerStatus, ...]
+    disk_full: bool = False
+    """It takes no writes until there is room; its reads go on as far as they need nothing newer than it has."""
 
 
 class ClusterPort(Protocol):

@@ -119,6 +119,13 @@ class LoadDone:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskFull:
+    """log_store: an append found no room and waits for it; or, not `is_full`, found some again."""
+
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointDone:
     """checkpointer: the state as of `index` is durable; the log up to `log_needed_after` is of no use to this node."""
 
@@ -157,6 +164,7 @@ RaftMessage: TypeAlias = (
     | LinkBroken
     | PersistDone
     | LoadDone
+    | DiskFull
     | CheckpointDone
     | Compacted
     | SnapshotLoaded
@@ -187,6 +195,7 @@ class LogStatus:
     first_index: LogIndex
     last_index: LogIndex
     bytes: int
+    is_disk_full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +252,13 @@ class OpenViews:
 
 
 @dataclass(frozen=True, slots=True)
+class RefuseViews:
+    """raft: what waits for a newer state is answered with this error; that state will not come soon."""
+
+    error: MyNodeError
+
+
+@dataclass(frozen=True, slots=True)
 class MachineStatusAsk:
     reply: Reply[MachineStatus]
 
@@ -255,7 +271,7 @@ class ReplaceMachine:
     done: trio.Event
 
 
-StateMessage: TypeAlias = ApplyEntries | OpenViews | MachineStatusAsk | ReplaceMachine
+StateMessage: TypeAlias = ApplyEntries | OpenViews | RefuseViews | MachineStatusAsk | ReplaceMachine
 
 
 # --- to lane_router and hot_lane -------------------------------------------------------------------------------------

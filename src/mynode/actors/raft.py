@@ -20,6 +20,7 @@ from mynode.actors.protocol import (
     ApplyEntries,
     CheckpointDone,
     CutLog,
+    DiskFull,
     FromPeer,
     LinkBroken,
     LoadDone,
@@ -32,11 +33,19 @@ from mynode.actors.protocol import (
     RaftMessage,
     RaftStatusAsk,
     ReadAsk,
+    RefuseViews,
     StateMessage,
     TickNow,
     TransferAsk,
 )
-from mynode.base.errors import MyNodeError, NodeBusyError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
+from mynode.base.errors import (
+    DiskFullError,
+    MyNodeError,
+    NodeBusyError,
+    NoQuorumError,
+    OutcomeUnknownError,
+    ShuttingDownError,
+)
 from mynode.base.ids import LogIndex, NodeId, ProposalId
 from mynode.base.limits import CHECKPOINT_ENTRIES, ELECTION_TICKS, MAX_UNAPPLIED_BYTES
 from mynode.machine.outcomes import Outcome
@@ -102,7 +111,8 @@ class RaftActor:
         self._tick_waits = False
         self._leaderless_ticks = 0
         self._aged: set[ProposalId | int] = set()
-        self._unsent: list[ApplyEntries | OpenViews] = []
+        self._unsent: list[ApplyEntries | OpenViews | RefuseViews] = []
+        self._is_disk_full = False
         self._operators = OperatorAsks(core.status().node_id)
         self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
 
@@ -137,6 +147,8 @@ class RaftActor:
             match message:
                 case FromPeer(sender, messages):
                     steps.extend(events.Receive(sender, each) for each in messages)
+                case ProposeAsk(reply=reply) if self._is_disk_full:
+                    reply.answer(_disk_full())
                 case ProposeAsk(id_, command, reply):
                     self._proposers[id_] = reply
                     proposals.append(Proposal(id_, EntryKind.COMMAND, command))
@@ -148,6 +160,10 @@ class RaftActor:
                     steps.append(events.Persisted(number))
                 case LoadDone(generation, first, entries):
                     steps.append(events.EntriesLoaded(generation, first, entries))
+                case DiskFull(is_full):
+                    self._is_disk_full = is_full
+                    if is_full:
+                        self._unsent.append(RefuseViews(_disk_full()))
                 case CheckpointDone(index):
                     self._checkpoint = message
                     steps.append(events.SnapshotTaken(index))
@@ -196,9 +212,10 @@ class RaftActor:
         return [events.CancelRead(token) for token in dead]
 
     def _is_time_to_give_up(self) -> bool:
-        """Without a leader for so long, what waited at the last look is answered: another node may have a quorum."""
+        """Without a leader or room on the disk for so long, what waited at the last look is answered: another node may
+        have both."""
         change = self.leader.value
-        if change is not None and change.leader is not None:
+        if change is not None and change.leader is not None and not self._is_disk_full:
             self._leaderless_ticks = 0
             self._aged.clear()
             return False
@@ -285,11 +302,14 @@ class RaftActor:
         for ready in effects.read_ready:
             readers = self._readers.pop(ready.token)
             view = self._newest.at_least(ready.index)
-            if view is None:
+            if view is None and self._is_disk_full:
+                for reader in readers:
+                    reader.answer(_disk_full())
+            elif view is None:
                 self._unsent.append(OpenViews(ready.index, tuple(readers)))
-                continue
-            for reader in readers:
-                reader.answer(view)
+            else:
+                for reader in readers:
+                    reader.answer(view)
 
     def _ends_a_half(self, entries: list[Entry]) -> bool:
         self._bytes_since_asked += sum([len(entry.payload) for entry in entries]) + ENTRY_OVERHEAD_BYTES * len(entries)
@@ -310,7 +330,8 @@ class RaftActor:
                 link.post(tuple(messages))
 
     def _reject(self, rejected: Rejected) -> None:
-        error = _rejection(rejected.reason)
+        is_stuck = self._is_disk_full and rejected.reason is RejectReason.NO_LEADER
+        error = _disk_full() if is_stuck else _rejection(rejected.reason)
         if isinstance(rejected.key, bytes):
             proposer = self._proposers.pop(rejected.key, None)
             if proposer is not None:
@@ -334,6 +355,8 @@ class RaftActor:
     def _unknown(self) -> OutcomeUnknownError:
         leader = self.leader.value
         cause = "no quorum" if leader is None or leader.leader is None else "the cluster is slow"
+        if self._is_disk_full:
+            cause = "this node's disk is full"
         return OutcomeUnknownError(
             f"{cause}: the write was not confirmed in time and may still be applied",
             hint="See whether it took effect before you run it again.",
@@ -363,6 +386,13 @@ class RaftActor:
         for message in self._inbox.close():
             if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk | TransferAsk):
                 message.reply.answer(stopping)
+
+
+def _disk_full() -> DiskFullError:
+    return DiskFullError(
+        "this node's disk is full: it takes no writes, and shows nothing newer than it could write",
+        hint="The statement was not executed. Make room on the disk; meanwhile another node can serve the request.",
+    )
 
 
 def _rejection(reason: RejectReason) -> MyNodeError:

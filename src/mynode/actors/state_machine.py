@@ -16,6 +16,7 @@ from mynode.actors.protocol import (
     MachineStatusAsk,
     OpenViews,
     RaftMessage,
+    RefuseViews,
     ReplaceMachine,
     StateMessage,
 )
@@ -66,6 +67,10 @@ class StateMachineActor:
                     self._raft.post(Applied())  # It has a place of its own, see RAFT_RESERVED.
             case OpenViews(at_least, replies):
                 self._waiting.extend((at_least, reply) for reply in replies)
+            case RefuseViews(error):
+                for _, reply in self._waiting:
+                    reply.answer(error)
+                self._waiting.clear()
             case MachineStatusAsk(reply):
                 reply.answer(self._machine.status())
             case ReplaceMachine(machine, done):

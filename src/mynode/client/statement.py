@@ -11,6 +11,7 @@ import trio
 
 from mynode.base.errors import (
     ConnectionFailedError,
+    DiskFullError,
     InvariantViolation,
     MyNodeError,
     NoQuorumError,
@@ -30,7 +31,7 @@ ANSWER_MARGIN_S: Final = 0.25
 """A node gets this much less time than the statement has (a tenth less, if that is shorter), so that its own, more
 telling error is here before the client gives up."""
 
-_NODE_IS_BAD: Final = (ConnectionFailedError, ShuttingDownError, NoQuorumError)
+_NODE_IS_BAD: Final = (ConnectionFailedError, ShuttingDownError, NoQuorumError, DiskFullError)
 
 
 @dataclass(slots=True)

@@ -59,7 +59,7 @@ def _row(address: str, status: NodeStatus, lag: int | None) -> list[str]:
         str(status.commit_index),
         str(status.applied_index),
         "" if lag is None else str(lag),
-        _size(status.log_bytes),
+        _size(status.log_bytes) + (", disk full" if status.disk_full else ""),
         str(status.tree_records),
         str(status.sessions),
         _duration(status.uptime_ms),

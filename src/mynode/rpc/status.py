@@ -37,6 +37,7 @@ def status_to_message(status: NodeStatus) -> v1.StatusResponse:
         tree_records=status.tree_records,
         sessions=status.sessions,
         uptime_ms=status.uptime_ms,
+        disk_full=status.disk_full,
         peers=[
             v1.PeerStatus(
                 node_id=peer.node_id,
@@ -70,6 +71,7 @@ def status_from_message(message: v1.StatusResponse) -> NodeStatus:
             tree_records=message.tree_records,
             sessions=message.sessions,
             uptime_ms=message.uptime_ms,
+            disk_full=message.disk_full,
             peers=tuple(
                 PeerStatus(
                     node_id=peer.node_id,
