@@ -174,13 +174,7 @@ class RaftActor:
                 case Applied():
                     self._unapplied_halves -= 1
                 case TickNow():
-                    self._tick_waits = False
-                    steps.append(events.Tick())
-                    steps.extend(self._forget_abandoned_reads())
-                    if self._is_time_to_give_up():
-                        abandoned.extend(id_ for id_ in self._proposers if id_ in self._aged)
-                        steps.extend(self._give_up_reads())
-                        self._aged = {*self._proposers, *self._readers}
+                    steps.extend(self._tick(abandoned))
                 case LinkBroken(peer):
                     steps.append(events.PeerUnreachable(peer))
                 case AbandonProposal(id_):
@@ -202,6 +196,15 @@ class RaftActor:
             self._readers[self._next_token] = readers
             steps.append(events.ReadIndex(self._next_token))
             self._next_token += 1
+        return steps
+
+    def _tick(self, abandoned: list[ProposalId]) -> list[events.Event]:
+        self._tick_waits = False
+        steps: list[events.Event] = [events.Tick(), *self._forget_abandoned_reads()]
+        if self._is_time_to_give_up():
+            abandoned.extend(id_ for id_ in self._proposers if id_ in self._aged)
+            steps.extend(self._give_up_reads())
+            self._aged = {*self._proposers, *self._readers}
         return steps
 
     def _forget_abandoned_reads(self) -> list[events.Event]:
