@@ -18,7 +18,7 @@ from mynode.base.errors import (
     UniqueViolationError,
 )
 from mynode.base.ids import NodeId
-from mynode.base.limits import FOLLOWER_PATIENCE_TICKS, TICK_MS
+from mynode.base.limits import FOLLOWER_PATIENCE_TICKS, SNAPSHOT_IDLE_S, TICK_MS
 from mynode.inspect.check import check_disk
 from mynode.session.api import Row
 from mynode.storage.incoming_snapshot import INSTALL_NAME, is_part
@@ -140,6 +140,20 @@ async def test_a_cluster_restarts_with_cut_logs(autojump_clock: MockClock) -> No
             await cluster.start_all()
         await wait_until_cut_beyond(cluster, 5)
         await assert_all_agree(cluster, 180)
+
+
+async def test_a_part_that_nobody_goes_on_with_is_deleted(autojump_clock: MockClock) -> None:
+    async with small_logs(8) as cluster:
+        await write(cluster, 0, 5)
+        node_id = await a_follower(cluster)
+        await cluster.crash(node_id)
+        disk = cluster.disks[node_id]
+        disk.create("snapshot-9-5-1.part").write(0, b"some part")
+        await cluster.start(node_id)
+        await trio.sleep(SNAPSHOT_IDLE_S / 2)
+        assert any(map(is_part, disk.list()))
+        await trio.sleep(SNAPSHOT_IDLE_S)
+        assert not any(map(is_part, disk.list()))
 
 
 async def test_the_log_on_disk_stays_bounded_under_load(autojump_clock: MockClock) -> None:

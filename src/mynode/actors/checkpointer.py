@@ -72,16 +72,18 @@ class CheckpointerActor:
         self._checkpoint_entries = checkpoint_entries
         self._run_blocking = run_blocking
         self._incoming = IncomingSnapshot(disk)
+        self._last_part_s: float | None = None
+        """When a part last arrived, or the node began, which may have parts from before; None if there are none."""
         self._is_disk_full = False
         self._held: dict[LogIndex, tuple[HeldCheckpoint, float]] = {}
         """Checkpoints that are being sent, and when a part of them was last asked for."""
 
     async def run(self) -> None:
-        last_s = trio.current_time()
+        last_s = self._last_part_s = trio.current_time()
         while True:
             for message in await self._next_messages():
                 await self._handle(message)
-            self._release_idle()
+            await self._release_idle()
             waiting = self._engine.applied_index - self._engine.durable_index
             if waiting >= self._checkpoint_entries or (
                 waiting and trio.current_time() - last_s >= CHECKPOINT_INTERVAL_S
@@ -150,14 +152,19 @@ class CheckpointerActor:
         self._held[index] = held, trio.current_time()
         return held
 
-    def _release_idle(self) -> None:
+    async def _release_idle(self) -> None:
+        """Nobody goes on with what was last asked for or sent so long ago, by all appearances."""
+        oldest_s = trio.current_time() - SNAPSHOT_IDLE_S
         if self._held:
-            oldest_s = trio.current_time() - SNAPSHOT_IDLE_S
             self._held = {index: item for index, item in self._held.items() if item[1] >= oldest_s}
+        if self._last_part_s is not None and self._last_part_s < oldest_s:
+            self._last_part_s = None
+            await self._run_blocking(self._incoming.discard)
 
     # --- receiving ---------------------------------------------------------------------------------------------------
 
     async def _store(self, chunk: StoreSnapshotChunk) -> None:
+        self._last_part_s = trio.current_time()
         try:
             size = await self._run_blocking(lambda: self._store_part(chunk, chunk.data))
         except DiskFullError as error:
@@ -182,12 +189,16 @@ class CheckpointerActor:
         await self._log_store.send(FinishInstall(lambda raft_log: finish_install(self._disk, raft_log), finished))
         await finished.wait()
         self._held.clear()
-        self._engine = await self._run_blocking(lambda: PageEngine.open(self._disk))
+        self._engine, machine = await self._run_blocking(self._open_installed)
         replaced = trio.Event()
-        await self._state_machine.send(ReplaceMachine(Machine(self._engine), replaced))
+        await self._state_machine.send(ReplaceMachine(machine, replaced))
         await replaced.wait()
         log.info("snapshot installed", applied=snapshot.index)
         return True
+
+    def _open_installed(self) -> tuple[PageEngine, Machine]:
+        engine = PageEngine.open(self._disk)
+        return engine, Machine(engine)
 
 
 def _read_part(held: HeldCheckpoint, load: LoadSnapshot) -> tuple[bytes, int]:

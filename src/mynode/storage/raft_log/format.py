@@ -52,7 +52,9 @@ batch. (etcd's WAL has a running CRC and no such proof: there, the last record i
 What cannot be told apart: damage within the very last batch when its seal, too, is lost. The seal reaches the page
 cache with the fsync's return, so a killed process never loses it; the kernel writes it out within about 30 s, or with
 the next batch. Only a power loss in that time together with a flipped bit in exactly this batch passes for a torn tail.
-Nor can it be told that a file was shortened to the end of a batch. A damaged seal alone harms nothing.
+Nor can it be told that the newest file was shortened to the end of a batch: after a power loss its reserve may be gone,
+so the size proves nothing. It shows only if the tree holds an entry that the log then lacks: the node does not start. A
+damaged seal alone harms nothing.
 
 The file may reach beyond the last seal with zeros, room reserved for batches to come; closed segments, too, may end
 with some. (They are no hiding place: the next segment's header says what the log held before it.)
