@@ -6,8 +6,10 @@ from random import Random
 
 import pytest
 import trio
+from structlog.testing import CapturingLogger
 from trio.testing import MockClock
 
+from mynode.actors import checkpointer, log_store
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import DiskFullError, OutcomeUnknownError
 from mynode.client.client import open_client
@@ -92,7 +94,10 @@ async def test_a_client_of_all_nodes_does_not_notice_one_full_disk(autojump_cloc
         nursery.cancel_scope.cancel()
 
 
-async def test_a_full_disk_is_logged_once(autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_full_disk_is_logged_once(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = CapturingLogger()
+    monkeypatch.setattr(log_store, "log", logger)
+    monkeypatch.setattr(checkpointer, "log", logger)
     async with trio.open_nursery() as nursery:
         cluster = InProcessCluster(1, seed=1, nursery=nursery)
         await cluster.start_all()
@@ -106,7 +111,7 @@ async def test_a_full_disk_is_logged_once(autojump_clock: MockClock, capsys: pyt
         cluster.disks[1].capacity_bytes = None
         await trio.sleep(5)
         nursery.cancel_scope.cancel()
-    logged = capsys.readouterr().out
+    logged = [call.args[0] for call in logger.calls]
     assert logged.count("the disk is full: writes wait for room") == 1
     assert logged.count("the disk is full: the checkpoint waits for room") == 1
     assert logged.count("the disk has room again") == 1
