@@ -218,6 +218,7 @@ class Node:
             state_machine=self._state_inbox,
             newest=self._newest_view,
             proposal_ids=ProposalIds(surroundings.random),
+            now=surroundings.now,
         )
         self._make_lane()
         self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)

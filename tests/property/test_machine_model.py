@@ -20,6 +20,7 @@ from mynode.storage.nodes import Leaf, Node, Ref
 
 MAX_OUTCOMES = 4
 RETENTION_ENTRIES = 12
+HISTORY_RECORDS = 20
 GARBAGE = b"\xc1"
 
 
@@ -30,6 +31,12 @@ def row(number: int) -> bytes:
 rows = st.integers(0, 40).map(row)
 catalog = st.sampled_from([keyspace.CATALOG + b"a", keyspace.CATALOG + b"b"])
 ranges = st.tuples(rows, st.none() | rows).filter(lambda item: item[1] is None or item[0] < item[1])
+
+
+def new_machine(engine: MemoryEngine) -> Machine:
+    return Machine(
+        engine, max_outcomes=MAX_OUTCOMES, retention_entries=RETENTION_ENTRIES, history_records=HISTORY_RECORDS
+    )
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ commands = st.builds(
         lambda writes: tuple(sorted(writes.items()))
     ),
     result=st.binary(max_size=2),
+    time_ms=st.integers(0, 2_000),
 )
 bulk_deletes = st.integers(40, 80).map(
     lambda count: TransactionCommand(
@@ -88,7 +96,7 @@ def shape(node: Node | Ref) -> object:
 def run(entries: list[Entry], sizes: list[int], *, restart: bool) -> tuple[Machine, MemoryEngine, list[Outcome | None]]:
     """Apply in batches of `sizes`, over and over; with `restart` by a new machine on the same tree each time."""
     engine = MemoryEngine()
-    machine = Machine(engine, max_outcomes=MAX_OUTCOMES, retention_entries=RETENTION_ENTRIES)
+    machine = new_machine(engine)
     outcomes: list[Outcome | None] = []
     start = turn = 0
     while start < len(entries):
@@ -97,7 +105,9 @@ def run(entries: list[Entry], sizes: list[int], *, restart: bool) -> tuple[Machi
         machine.check_invariants()
         start, turn = start + size, turn + 1
         if restart:
-            machine = Machine(engine, max_outcomes=MAX_OUTCOMES, retention_entries=RETENTION_ENTRIES)
+            machine = Machine(
+                engine, max_outcomes=MAX_OUTCOMES, retention_entries=RETENTION_ENTRIES, history_records=20
+            )
     return machine, engine, outcomes
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from random import Random
 
 import trio
@@ -46,11 +49,13 @@ class StateAccess:
         state_machine: Inbox[StateMessage],
         newest: NewestView,
         proposal_ids: ProposalIds,
+        now: Callable[[], datetime],
     ) -> None:
         self._raft = raft
         self._newest = newest
         self._state_machine = state_machine
         self._proposal_ids = proposal_ids
+        self._now = now
 
     async def open_view(self, at_least: Version) -> ReadView:
         """The newest view of this node, once it has applied `at_least`."""
@@ -74,7 +79,7 @@ class StateAccess:
         """
         outcome: Reply[Outcome] = Reply()
         id_ = self._proposal_ids.next()
-        self._ask_raft(ProposeAsk(id_, encode_command(command), outcome))
+        self._ask_raft(ProposeAsk(id_, encode_command(replace(command, time_ms=self._now_ms())), outcome))
         with trio.CancelScope(shield=True):
             with patience:
                 await outcome.arrived()
@@ -82,6 +87,9 @@ class StateAccess:
                 self._raft.post(AbandonProposal(id_))  # It has a place of its own, see RAFT_RESERVED.
             await outcome.arrived()
         return await outcome.wait()
+
+    def _now_ms(self) -> int:
+        return max(0, int(1000 * self._now().timestamp()))
 
     def _ask_raft(self, ask: ReadAsk | ProposeAsk) -> None:
         if not self._raft.post(ask, leave=RAFT_RESERVED):

@@ -101,6 +101,12 @@ MAX_OUTCOMES: Final = 100_000
 """Sessions whose last outcome the replicated outcome table keeps."""
 RETENTION_ENTRIES: Final = 100_000
 """Tombstones newer than the applied index minus this stay; a transaction on an older view aborts."""
+HISTORY_RECORDS: Final = 200_000
+"""What was overwritten or deleted and is kept for `AS OF SYSTEM TIME`: so many records, from RETENTION_ENTRIES back."""
+HISTORY_VALUE_BYTES: Final = 64 * KIB
+"""A longer value is not kept when it is replaced: what was before can then be read no more."""
+TIME_SAMPLE_MS: Final = 100
+"""How precisely the versions of the past are found by their time."""
 TOMBSTONES_PER_ENTRY: Final = 32
 """Most tombstones that applying one entry takes out, so that the echo of one huge delete does not stall a later one."""
 

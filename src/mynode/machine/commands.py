@@ -4,8 +4,8 @@ A command is a msgpack array whose first element is its tag:
 
 | tag | command     | further elements                                                       |
 |-----|-------------|------------------------------------------------------------------------|
-| 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result |
-| 2   | batch       | view, keys read, ranges read, writes, requests                         |
+| 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result, time |
+| 2   | batch       | view, keys read, ranges read, writes, requests, time                   |
 
 | element     | type                                                                                        |
 |-------------|---------------------------------------------------------------------------------------------|
@@ -16,6 +16,7 @@ A command is a msgpack array whose first element is its tag:
 | ranges read | array, flat: low (bin), high (bin, or nil: to the end), low, high, …                        |
 | writes      | array, flat: key (bin), value (bin, or nil: delete), key, value, …; keys strictly ascending |
 | result      | bin, opaque                                                                                 |
+| time        | unsigned: ms since 1970, at least 0                                                          |
 | requests    | array, at least one: [session, sequence, floor, result]; sessions strictly ascending        |
 """
 
@@ -39,6 +40,7 @@ from mynode.mvcc.writeset import Write
 _TRANSACTION_TAG: Final = 1
 _BATCH_TAG: Final = 2
 _SESSION_BYTES: Final = 16
+_TIME_MAX: Final = 2**62
 _BYTES_ONLY: Final = frozenset({bytes})
 _BYTES_OR_NIL: Final = frozenset({bytes, type(None)})
 
@@ -55,6 +57,7 @@ class TransactionCommand:
         reads: what must be unchanged since `view`.
         writes: in key order.
         result: the client's answer if it commits, kept in the outcome table.
+        time_ms: by the proposer's clock, since 1970; 0 if it has none.
     """
 
     session: SessionId
@@ -64,6 +67,7 @@ class TransactionCommand:
     reads: ReadSet
     writes: tuple[Write, ...]
     result: bytes
+    time_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class BatchCommand:
     """Statements of several sessions, run one after another as one transaction. All of them are applied, or none.
 
     Attributes:
-        view, reads, writes: as in `TransactionCommand`.
+        view, reads, writes, time_ms: as in `TransactionCommand`.
         requests: in the order of their sessions, each session once.
     """
 
@@ -89,6 +93,7 @@ class BatchCommand:
     reads: ReadSet
     writes: tuple[Write, ...]
     requests: tuple[Request, ...]
+    time_ms: int = 0
 
 
 Command: TypeAlias = TransactionCommand | BatchCommand
@@ -109,10 +114,10 @@ def encode_command(command: Command) -> bytes:
     ]
     match command:
         case TransactionCommand(session, sequence, floor, result=result):
-            fields = [_TRANSACTION_TAG, session, sequence, floor, *transaction, result]
+            fields = [_TRANSACTION_TAG, session, sequence, floor, *transaction, result, command.time_ms]
         case BatchCommand(requests=requests):
             listed = [(each.session, each.sequence, each.floor, each.result) for each in requests]
-            fields = [_BATCH_TAG, *transaction, listed]
+            fields = [_BATCH_TAG, *transaction, listed, command.time_ms]
         case _:
             assert_never(command)
     encoded: bytes = msgpack.packb(fields)
@@ -145,6 +150,7 @@ def decode_command(payload: bytes) -> Command:
             list() as ranges,
             list() as writes,
             bytes() as result,
+            int() as time_ms,
         ] if (
             len(session) == _SESSION_BYTES
             and sequence > 0
@@ -153,12 +159,23 @@ def decode_command(payload: bytes) -> Command:
             and _are_bytes(keys)
             and _are_ranges(ranges)
             and _are_writes(writes)
+            and 0 <= time_ms <= _TIME_MAX
         ):
-            return TransactionCommand(session, sequence, floor, view, _read_set(keys, ranges), _pairs(writes), result)
-        case [2, int() as view, list() as keys, list() as ranges, list() as writes, list() as requests] if (
-            view >= 0 and _are_bytes(keys) and _are_ranges(ranges) and _are_writes(writes)
+            return TransactionCommand(
+                session, sequence, floor, view, _read_set(keys, ranges), _pairs(writes), result, time_ms
+            )
+        case [
+            2,
+            int() as view,
+            list() as keys,
+            list() as ranges,
+            list() as writes,
+            list() as requests,
+            int() as time_ms,
+        ] if (
+            view >= 0 and _are_bytes(keys) and _are_ranges(ranges) and _are_writes(writes) and 0 <= time_ms <= _TIME_MAX
         ):
-            return BatchCommand(view, _read_set(keys, ranges), _pairs(writes), _requests(requests))
+            return BatchCommand(view, _read_set(keys, ranges), _pairs(writes), _requests(requests), time_ms)
     raise ProtocolViolationError("a command has no known tag and form")
 
 

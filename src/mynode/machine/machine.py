@@ -9,9 +9,10 @@ from typing import assert_never
 from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import LogIndex, Version
 from mynode.base.invariant import invariant
-from mynode.base.limits import MAX_OUTCOMES, RETENTION_ENTRIES
+from mynode.base.limits import HISTORY_RECORDS, MAX_OUTCOMES, RETENTION_ENTRIES
 from mynode.machine.commands import BatchCommand, TransactionCommand, decode_command
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused, outcome_key
+from mynode.mvcc.history import History
 from mynode.mvcc.tombstones import Tombstones
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
@@ -22,7 +23,7 @@ from mynode.storage.tree import TreeEditor
 
 @dataclass(frozen=True, slots=True)
 class MachineStatus:
-    """Sizes for operators. `records` counts everything in the tree: rows, catalog, tombstones, outcomes."""
+    """Sizes for operators. `records` counts everything in the tree: rows, catalog, tombstones, outcomes, history."""
 
     applied: LogIndex
     watermark: Version
@@ -43,20 +44,27 @@ class Machine:
         engine: holds the tree; entries go on after its `applied_index`.
         max_outcomes: sessions the outcome table keeps.
         retention_entries: how many entries a view may be old when its transaction is applied.
-            Both must be the same on all nodes, at all times.
+        history_records: how many overwritten or deleted records it keeps.
+            All must be the same on all nodes, at all times.
 
     Invariants (`check_invariants`): what is kept beside the tree equals what the tree alone gives; the tree's own.
     """
 
-    __slots__ = ("_engine", "_outcomes", "_retention_entries", "_tombstones", "applied")
+    __slots__ = ("_engine", "_history", "_outcomes", "_retention_entries", "_tombstones", "applied")
 
     def __init__(
-        self, engine: Engine, *, max_outcomes: int = MAX_OUTCOMES, retention_entries: int = RETENTION_ENTRIES
+        self,
+        engine: Engine,
+        *,
+        max_outcomes: int = MAX_OUTCOMES,
+        retention_entries: int = RETENTION_ENTRIES,
+        history_records: int = HISTORY_RECORDS,
     ) -> None:
         self._engine = engine
         self._retention_entries = retention_entries
         self._outcomes = OutcomeTable(engine.tree, max_outcomes)
         self._tombstones = Tombstones(engine.tree)
+        self._history = History(engine.tree, limit=history_records)
         self.applied: LogIndex = engine.applied_index
 
     def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
@@ -73,6 +81,7 @@ class Machine:
             if entry.kind == EntryKind.CONFIG:
                 membership = entry.payload
             self._tombstones.collect(editor, watermark)
+            self._history.collect(editor, entry.index, watermark)
             self.applied = entry.index
         self._engine.adopt(editor.commit(), self.applied, entries[-1].term, membership)
         return outcomes
@@ -97,6 +106,7 @@ class Machine:
         invariant(self.applied == self._engine.applied_index, "index and tree are adopted in one step")
         self._outcomes.check_invariants(tree)
         self._tombstones.check_invariants(tree)
+        self._history.check_invariants(tree)
 
     def _watermark(self, index: LogIndex) -> Version:
         return max(0, index - self._retention_entries)
@@ -150,7 +160,9 @@ class Machine:
         changed = conflict(editor, command.view, command.reads)
         if changed is not None:
             return Conflicted(changed)
-        for key, value in command.writes:
-            editor.put(key, version, value)
+        for write in command.writes:
+            self._history.keep(editor, write, version)
+            editor.put(write[0], version, write[1])
+        self._history.sample(editor, version, command.time_ms, watermark)
         self._tombstones.follow(command.writes, version)
         return None

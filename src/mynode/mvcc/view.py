@@ -32,3 +32,7 @@ class ReadView:
     def newest_in(self, low: bytes, high: bytes | None) -> Version:
         """The newest version in the range, deletions included; 0 if nothing was ever there."""
         return self.tree.newest_in(low, high)
+
+    def newest_exceeds(self, low: bytes, high: bytes | None, version: Version) -> bool:
+        """Whether `newest_in` of the range is newer than `version`; looks at little more than what settles it."""
+        return self.tree.newest_exceeds(low, high, version)

@@ -39,6 +39,7 @@ from typing import Final, assert_never
 
 from mynode.base.errors import (
     ActiveTransactionError,
+    FeatureNotSupportedError,
     IdleInTransactionTimeoutError,
     InvariantViolation,
     MyNodeError,
@@ -66,6 +67,7 @@ from mynode.session.api import (
     StatementRequest,
     TransactionStatus,
 )
+from mynode.session.as_of import view_as_of
 from mynode.session.effects import Backoff, Emit, Limit, OpenFreshView, OpenView, Pause
 from mynode.session.index_build import IndexBuild
 from mynode.session.lane import may_enter
@@ -189,7 +191,10 @@ class Session:
 
     def _read(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         view = yield from open_view(OpenFreshView())
-        yield from self._stream(request, parsed, Transaction(view, record_reads=False), self._now())
+        now = self._now()
+        if (when := _as_of(parsed)) is not None:
+            view = yield from view_as_of(view, when, now)
+        yield from self._stream(request, parsed, Transaction(view, record_reads=False), now)
 
     def _write(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         view = yield from open_view(OpenView(request.floor))
@@ -284,6 +289,8 @@ class Session:
     def _in_block(self, request: StatementRequest, parsed: ParsedStatement, block: TransactionBlock) -> Steps[None]:
         block.check_usable()
         block.check_may_run(parsed)
+        if (when := _as_of(parsed)) is not None:
+            raise FeatureNotSupportedError("AS OF SYSTEM TIME inside a transaction is", position=when.position)
         transaction = yield from self._opened(block)
         yield from self._stream(request, parsed, transaction, block.now)
 
@@ -564,6 +571,10 @@ def view_too_old() -> SnapshotTooOldError:
         "the view of the data is too old: it was held for too long",
         hint="Begin anew. Shorter transactions, or a client that reads faster, get through.",
     )
+
+
+def _as_of(parsed: ParsedStatement) -> ast.IntegerLiteral | ast.StringLiteral | None:
+    return parsed.ast.as_of if isinstance(parsed.ast, ast.Query) else None
 
 
 def _is_forgotten(outcome: Outcome) -> bool:

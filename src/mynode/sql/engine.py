@@ -193,7 +193,7 @@ class SqlEngine:
     def _may_differ(self, view: ReadView) -> bool:
         """Whether the view may hold another catalog than the last one: a quick look that mostly settles it."""
         version = self._catalog.version
-        return view.version < version or view.tree.newest_exceeds(CATALOG, CATALOG_END, version)
+        return view.version < version or view.newest_exceeds(CATALOG, CATALOG_END, version)
 
     def prepare(
         self, parsed: ParsedStatement, source: ReadView | Transaction, parameters: Row = ()

@@ -79,6 +79,25 @@ class TreeReader:
             return record
         return None
 
+    def first_key(self, low: bytes) -> bytes | None:
+        """The first key that is not below `low`, a tombstone's too; None if there is none."""
+        node = self.root
+        right: tuple[Inner, int] | None = None
+        while isinstance(node, Inner):
+            slot = bisect_right(node.separators, low)
+            if slot < len(node.separators):
+                right = node, slot + 1
+            node = self._child(node, slot)
+        slot = bisect_left(node.keys, low)
+        if slot < len(node.keys):
+            return node.keys[slot]
+        if right is None:
+            return None
+        node = self._child(*right)
+        while isinstance(node, Inner):
+            node = self._child(node, 0)
+        return node.keys[0]
+
     def newest_in(self, low: bytes, high: bytes | None) -> Version:
         """The newest version of any record, tombstone or not, with low <= key < high; 0 if there is none.
 

@@ -20,6 +20,7 @@ COMMAND = TransactionCommand(
     reads=ReadSet({b"\x01t": None}, [(b"\x02a", b"\x02b"), (b"\x02x", None)]),
     writes=((b"\x02a", b"v"), (b"\x02b", None)),
     result=b"ok",
+    time_ms=1_700_000_000_000,
 )
 FIELDS = [
     1,
@@ -31,6 +32,7 @@ FIELDS = [
     [b"\x02a", b"\x02b", b"\x02x", None],
     [b"\x02a", b"v", b"\x02b", None],
     b"ok",
+    1_700_000_000_000,
 ]
 
 
@@ -61,6 +63,9 @@ def test_the_encoding_is_the_documented_array() -> None:
         (7, [b"", b""]),
         (7, [b"\xf0\x01", b""]),
         (8, None),
+        (9, -1),
+        (9, 2**63),
+        (9, 1.0),
     ],
 )
 def test_a_field_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:
@@ -75,8 +80,9 @@ BATCH = BatchCommand(
     reads=COMMAND.reads,
     writes=COMMAND.writes,
     requests=(Request(b"s" * 16, 3, 7, b"ok"), Request(b"t" * 16, 1, 0, b"")),
+    time_ms=5,
 )
-BATCH_FIELDS = [2, *FIELDS[4:8], [[b"s" * 16, 3, 7, b"ok"], [b"t" * 16, 1, 0, b""]]]
+BATCH_FIELDS = [2, *FIELDS[4:8], [[b"s" * 16, 3, 7, b"ok"], [b"t" * 16, 1, 0, b""]], 5]
 
 
 def test_the_encoding_of_a_batch_is_the_documented_array() -> None:
@@ -100,6 +106,7 @@ def test_the_encoding_of_a_batch_is_the_documented_array() -> None:
         (5, [[b"s" * 16, 1, 7]]),
         (5, [[b"s" * 16, 1, 7, b""], [b"s" * 16, 2, 7, b""]]),
         (5, [[b"s" * 16, 1, 7, b""], [b"r" * 16, 1, 7, b""]]),
+        (6, -1),
     ],
 )
 def test_a_batch_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:

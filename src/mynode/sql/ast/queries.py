@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from mynode.sql.ast.expressions import Default, Expression, Identifier, TableName
+from mynode.sql.ast.expressions import Default, Expression, Identifier, IntegerLiteral, StringLiteral, TableName
 
 # --- FROM -----------------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,8 @@ class CommonTable:
 class Query:
     """`[WITH common_tables] body [ORDER BY ...] [LIMIT limit] [OFFSET offset]`; `LIMIT ALL` is None.
 
-    FETCH FIRST is a LIMIT, of 1 if it says no number.
+    FETCH FIRST is a LIMIT, of 1 if it says no number. `as_of` is of a whole statement: the version, or the text, in its
+    AS OF SYSTEM TIME.
     """
 
     body: QueryBody
@@ -173,3 +174,4 @@ class Query:
     offset: Expression | None
     common_tables: tuple[CommonTable, ...]
     position: int = field(compare=False)
+    as_of: IntegerLiteral | StringLiteral | None = None

@@ -5,7 +5,14 @@ Each function takes the `Cursor` at the first token of what it parses and leaves
 
 from __future__ import annotations
 
-from mynode.base.errors import ProgramLimitExceededError, SqlSyntaxError, StatementTooComplexError
+from dataclasses import replace
+
+from mynode.base.errors import (
+    FeatureNotSupportedError,
+    ProgramLimitExceededError,
+    SqlSyntaxError,
+    StatementTooComplexError,
+)
 from mynode.base.limits import MAX_STATEMENT_BYTES
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
@@ -41,7 +48,11 @@ def parse(text: str) -> ast.Statement:
         raise SqlSyntaxError("only one statement can be executed at a time", position=cursor.token.position)
     if cursor.symbol != END:
         raise cursor.error(END)
-    return statement
+    if cursor.as_of is None:
+        return statement
+    if not isinstance(statement, ast.Query):
+        raise FeatureNotSupportedError("AS OF SYSTEM TIME is for queries only", position=cursor.as_of.position)
+    return replace(statement, as_of=cursor.as_of)
 
 
 def parse_stored_expression(text: str) -> ast.Expression:

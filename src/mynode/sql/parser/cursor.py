@@ -46,6 +46,7 @@ class Cursor:
         depth: levels open around the current token: one an expression, several a query; at most MAX_NESTING.
         height: of the tallest tree parsed since the innermost open level began. Both together bound the tree:
             `depth` what nests to the right and in parentheses, `height` what leans to the left (`1 + 1 + 1 ...`).
+        as_of: the time that the statement reads, by an AS OF SYSTEM TIME so far.
         query_parser: expressions hold queries and queries expressions; this breaks the circle of their modules.
     """
 
@@ -57,6 +58,7 @@ class Cursor:
         "_previous",
         "_text",
         "_tokens",
+        "as_of",
         "depth",
         "following",
         "height",
@@ -77,6 +79,7 @@ class Cursor:
         self._parameters = 0
         self._parameters_allowed = True
         self.query_parser = query_parser
+        self.as_of: ast.IntegerLiteral | ast.StringLiteral | None = None
         self.depth = 0
         self.height = 0
 

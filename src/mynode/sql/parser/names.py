@@ -60,7 +60,9 @@ def parse_cascade(cursor: Cursor) -> bool:
 
 
 def parse_alias(cursor: Cursor) -> str | None:
-    """`[AS] alias` of a table, if there is one."""
+    """`[AS] alias` of a table, if there is one. AS OF begins something else, so `of` is an alias only without AS."""
+    if cursor.symbol == "AS" and cursor.following.value == "of":
+        return None
     if cursor.accept("AS"):
         return cursor.name("an alias").value
     return cursor.advance().value if cursor.at_name() else None

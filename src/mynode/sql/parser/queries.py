@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import SqlSyntaxError
+from mynode.base.errors import FeatureNotSupportedError, SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.keywords import BARE_ALIASES
 from mynode.sql.parser.cursor import Cursor
@@ -250,12 +250,31 @@ def _parse_select(cursor: Cursor) -> ast.Select:
     if cursor.symbol == "INTO":
         raise cursor.unsupported("SELECT INTO is")
     sources = parse_sources(cursor) if cursor.accept("FROM") else ()
+    if cursor.symbol == "AS":
+        _parse_as_of(cursor)
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     group_by = _parse_group_by(cursor) if cursor.accept_words("GROUP", "BY") else ()
     having = parse_expression(cursor) if cursor.accept("HAVING") else None
     if cursor.symbol == "WINDOW":
         raise cursor.unsupported("WINDOW is")
     return ast.Select(items, sources, where, group_by, having, distinct, position)
+
+
+def _parse_as_of(cursor: Cursor) -> None:
+    """`AS OF SYSTEM TIME version | 'time' | '-interval'`: it counts for the whole statement, wherever it stands."""
+    position = cursor.advance().position
+    for word in ("of", "system", "time"):
+        if cursor.token.value != word:
+            raise cursor.error(word.upper())
+        cursor.advance()
+    time = parse_expression(cursor)
+    if not isinstance(time, ast.IntegerLiteral | ast.StringLiteral):
+        raise FeatureNotSupportedError(
+            "AS OF SYSTEM TIME takes a version, or a time or an interval in quotes", position=position
+        )
+    if cursor.as_of is not None and cursor.as_of != time:
+        raise FeatureNotSupportedError("a statement reads one point in time", position=position)
+    cursor.as_of = time
 
 
 def _parse_group_by(cursor: Cursor) -> tuple[ast.Expression, ...]:
