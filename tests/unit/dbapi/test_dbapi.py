@@ -282,6 +282,15 @@ def test_closing_from_another_thread_answers_the_call_that_waits(cluster: FakeCl
     closers[0].join()
 
 
+@pytest.fixture
+def heeded_sigint() -> Iterator[None]:
+    """SIGINT as Python has it. A process that a shell started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_sigint")
 def test_ctrl_c_cancels_the_statement_and_leaves_the_connection_usable(
     connection: Connection, cluster: FakeCluster
 ) -> None:
