@@ -7,6 +7,7 @@ query.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from mynode.base.errors import InvariantViolation, ProgramLimitExceededError, UniqueViolationError
 from mynode.base.limits import MAX_KEY_BYTES
@@ -18,6 +19,10 @@ from mynode.relation.paths import primary_key_encoder
 from mynode.relation.records import record_decoder, record_encoder
 from mynode.relation.schema import Table
 from mynode.values.types import Row
+
+
+def _nothing(_: bytes) -> Row:
+    return ()
 
 
 class TableRows:
@@ -56,6 +61,12 @@ class TableRows:
         self.indexes = tuple(IndexEntries(table, index) for index in table.indexes)
         self._key_columns = table.primary_key.columns if table.primary_key else ()
         self.encode_key = primary_key_encoder(table)
+
+    def without_values(self) -> TableRows:
+        """The same rows, each read as an empty one."""
+        made = copy(self)
+        made.decode = _nothing
+        return made
 
     def is_current(self, transaction: Transaction) -> bool:
         """Whether the transaction sees the same schema; enters its read set, so that a later change conflicts."""

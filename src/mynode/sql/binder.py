@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias, assert_never
 
@@ -129,6 +129,10 @@ class Binder:
         """This binder, for an expression beside those of the other: their sub-queries are asked once for both."""
         self._answers = other._answers
         return self
+
+    def keep_answers(self, kept: Collection[Expression]) -> None:
+        """From here on all other sub-queries are asked again."""
+        self._answers = {key: answer for key, answer in self._answers.items() if answer in kept}
 
     def take_pending(self) -> list[Pending]:
         """The sub-queries bound since the last call, in the order in which they must be applied."""

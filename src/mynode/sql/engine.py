@@ -148,7 +148,7 @@ class SqlEngine:
         if found is None:
             tree = parse(text)
             control = tree if isinstance(tree, TransactionControl | SessionControl) else None
-            found = ParsedStatement(text, tree, isinstance(tree, _READ_ONLY), control)
+            found = ParsedStatement(text, tree, _is_read_only(tree), control)
             self._parsed.put(text, found)
         return found
 
@@ -279,6 +279,12 @@ def _row_counter(tree: Tree) -> CountRows:
         return tree.estimated_count(low, low + ABOVE)
 
     return count_rows
+
+
+def _is_read_only(tree: ast.Statement) -> bool:
+    if isinstance(tree, ast.Explain) and tree.analyze:
+        return isinstance(tree.statement, ast.Query)
+    return isinstance(tree, _READ_ONLY)
 
 
 def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes, count_rows: CountRows | None) -> _Planned:

@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from mynode.sql import plan
 from mynode.sql.expression_text import describe, describe_list
 from mynode.sql.expressions import ColumnValue, Expression
 
 
+@dataclass(slots=True)
+class Measure:
+    """What one operator did in an execution: rows given out and time taken, both of all its runs together.
+
+    The time is that of what stands below, too.
+    """
+
+    rows: int = 0
+    loops: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"(actual time={self.seconds * 1000:.3f} rows={self.rows} loops={self.loops})"
+
+
+Measures: TypeAlias = Mapping[int, Measure]
+"""By the identity of the plan's node."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A node's first line, what is said of it below, and its inputs. A sub-query has its name as a label."""
+    """A node's first line, what is said of it below, and its inputs.
+
+    Attributes:
+        label: the name of a sub-query.
+        analyzed: whether to say what the node did.
+        measure: of the node with the filter and the projection above it; None if it was not run.
+        examined: of the node below its filter, if it has one.
+    """
 
     title: str
     details: tuple[str, ...] = ()
     inputs: tuple[_Shown, ...] = ()
     label: str | None = None
+    analyzed: bool = False
+    measure: Measure | None = None
+    examined: Measure | None = None
 
     def lines(self) -> list[str]:
         """The node and all below it."""
-        lines = [self.title, *(f"  {detail}" for detail in self.details)]
+        done = "" if not self.analyzed else " (never executed)" if self.measure is None else f" {self.measure}"
+        lines = [self.title + done, *(f"  {detail}" for detail in self.details)]
+        if self.measure is not None and self.examined is not None:
+            lines.append(f"  Rows Removed by Filter: {self.examined.rows - self.measure.rows}")
         for shown in self.inputs:
             first, *rest = shown.lines()
             lines += [] if shown.label is None else [f"  {shown.label}"]
@@ -30,18 +62,30 @@ class _Shown:
         return lines
 
 
-def explain(node: plan.DataPlan) -> list[str]:
-    """A line a node, its details indented below it, then its input behind an arrow."""
+def explain(node: plan.DataPlan, measures: Measures | None = None) -> list[str]:
+    """A line a node, its details indented below it, then its input behind an arrow.
+
+    With measures each node says what it did, or that it was never run.
+    """
     match node:
         case plan.Select():
-            return _shown(node.input).lines()
+            return _shown(node.input, measures).lines()
         case plan.Insert() | plan.Update() | plan.Delete():
             title = f"{type(node).__name__} on {node.table.name}"
-            return _Shown(title, inputs=(_shown(node.input),)).lines()
+            below = _shown(node.input, measures)
+            return _measured(_Shown(title, inputs=(below,)), node, measures).lines()
     assert_never(node)
 
 
-def _shown(node: plan.QueryNode) -> _Shown:
+def _shown(node: plan.QueryNode, measures: Measures | None) -> _Shown:
+    return _measured(_described(node, measures), node, measures)
+
+
+def _measured(shown: _Shown, node: plan.QueryNode | plan.DataPlan, measures: Measures | None) -> _Shown:
+    return shown if measures is None else replace(shown, analyzed=True, measure=measures.get(id(node), shown.measure))
+
+
+def _described(node: plan.QueryNode, measures: Measures | None) -> _Shown:
     match node:
         case plan.ValueRows():
             counted = f"{len(node.rows)} row{'' if len(node.rows) == 1 else 's'}"
@@ -51,40 +95,42 @@ def _shown(node: plan.QueryNode) -> _Shown:
         case plan.Scan():
             return _scan(node)
         case plan.Filter():
-            below = _shown(node.input)
-            return replace(below, details=(*below.details, f"Filter: {describe(node.condition)}"))
+            below = _shown(node.input, measures)
+            details = (*below.details, f"Filter: {describe(node.condition)}")
+            return replace(below, details=details, examined=below.examined or below.measure)
         case plan.Project():
-            return _shown(node.input)
+            return _shown(node.input, measures)
         case plan.Sort():
             title = "Sort" if node.first is None else "Top-N Sort"
-            return _Shown(title, (f"Sort Key: {', '.join(map(_sort_key, node.keys))}",), (_shown(node.input),))
+            keys = f"Sort Key: {', '.join(map(_sort_key, node.keys))}"
+            return _Shown(title, (keys,), (_shown(node.input, measures),))
         case plan.Limit():
             parts = (("Limit", node.limit), ("Offset", node.offset))
             details = tuple(f"{word}: {describe(part)}" for word, part in parts if part is not None)
-            return _Shown("Limit", details, (_shown(node.input),))
+            return _Shown("Limit", details, (_shown(node.input, measures),))
         case plan.Aggregation():
             lines = [f"Group Key: {describe_list(node.keys)}"] if node.keys else []
             if node.aggregates:
                 lines.append(f"Output: {describe_list(node.aggregates)}")
             title = "Hash Aggregate" if node.keys else "Aggregate"
-            return _Shown(title, tuple(lines), (_shown(node.input),))
+            return _Shown(title, tuple(lines), (_shown(node.input, measures),))
         case plan.Join():
-            return _join(node)
+            return _join(node, measures)
         case plan.LookupJoin():
             title = "Nested Loop" if node.kind is plan.JoinKind.INNER else f"Nested Loop{node.kind.value} Join"
-            return _Shown(title, inputs=(_shown(node.left), _shown(node.right)))
+            return _Shown(title, inputs=(_shown(node.left, measures), _shown(node.right, measures)))
         case plan.Apply():
-            below = _shown(node.input)
-            subquery = replace(_shown(node.subquery), label=node.column.source)
+            below = _shown(node.input, measures)
+            subquery = replace(_shown(node.subquery, measures), label=node.column.source)
             return replace(below, inputs=(*below.inputs, subquery))
         case plan.SetOperation():
-            return _Shown(node.operator.value, inputs=(_shown(node.left), _shown(node.right)))
+            return _Shown(node.operator.value, inputs=(_shown(node.left, measures), _shown(node.right, measures)))
         case plan.Distinct():
-            return _Shown("Distinct", inputs=(_shown(node.input),))
+            return _Shown("Distinct", inputs=(_shown(node.input, measures),))
     assert_never(node)
 
 
-def _join(node: plan.Join) -> _Shown:
+def _join(node: plan.Join, measures: Measures | None) -> _Shown:
     method = "Hash" if node.keys else "Nested Loop"
     plain = not node.keys and node.kind is plan.JoinKind.INNER
     details: list[str] = []
@@ -93,7 +139,7 @@ def _join(node: plan.Join) -> _Shown:
     if node.condition is not None:
         details.append(f"Join Filter: {describe(node.condition)}")
     title = method if plain else f"{method}{node.kind.value} Join"
-    return _Shown(title, tuple(details), (_shown(node.left), _shown(node.right)))
+    return _Shown(title, tuple(details), (_shown(node.left, measures), _shown(node.right, measures)))
 
 
 def _named(expression: Expression) -> str:

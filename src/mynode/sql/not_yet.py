@@ -13,7 +13,6 @@ from mynode.sql import ast
 _NODES: Final[dict[type, str]] = {}
 _FIELDS: Final[dict[type, dict[str, str]]] = {
     ast.ColumnDefinition: {"identity": "GENERATED is"},
-    ast.Explain: {"analyze": "EXPLAIN ANALYZE is"},
 }
 """Fields that must be empty: None, False or no items."""
 _LEAVES: Final = frozenset((str, int, bool, type(None), *get_args(ast.Literal), ast.ColumnReference, ast.Parameter))

@@ -87,6 +87,7 @@ class Scan:
         path: in whose order the rows come, and what `access` is about; None: as they lie in the table, all of them,
             which is the order of the primary key if there is one.
         table_rows: about how many rows the table has.
+        bare: only the number of rows counts: they come without values.
     """
 
     table: Table
@@ -96,9 +97,12 @@ class Scan:
     access: Access = FullScan()
     table_rows: float = field(default=UNKNOWN_ROWS, compare=False)
     reverse: bool = False
+    bare: bool = False
 
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
+        if self.bare:
+            return ()
         return self.table_columns if self.key is None else (*self.table_columns, self.key)
 
 
@@ -185,11 +189,21 @@ class Distinct:
 
 
 class JoinKind(Enum):
-    """LEFT keeps the rows of the left side that match none, FULL those of both; a RIGHT join is a LEFT one turned."""
+    """LEFT keeps the rows of the left side that match none, FULL those of both; a RIGHT join is a LEFT one turned.
+
+    SEMI gives the rows of the left side that match any, ANTI those that match none, both without the right's columns.
+    All of them but FULL keep the order of the left side.
+    """
 
     INNER = ""
     LEFT = " Left"
     FULL = " Full"
+    SEMI = " Semi"
+    ANTI = " Anti"
+
+
+ONE_SIDED: Final = (JoinKind.SEMI, JoinKind.ANTI)
+"""The joins that give only columns of the left side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +224,8 @@ class Join:
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
         left, right = self.left.columns, self.right.columns
+        if self.kind in ONE_SIDED:
+            return left
         if self.kind is JoinKind.FULL:
             left = _nullable(left)
         return (*left, *(right if self.kind is JoinKind.INNER else _nullable(right)))
@@ -229,6 +245,8 @@ class LookupJoin:
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
         right = self.right.columns
+        if self.kind in ONE_SIDED:
+            return self.left.columns
         return (*self.left.columns, *(right if self.kind is JoinKind.INNER else _nullable(right)))
 
 
@@ -542,9 +560,10 @@ class ShowTables:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """Shows a plan instead of running it."""
+    """Shows a plan instead of running it; with `analyze` after running it."""
 
     plan: DataPlan
+    analyze: bool
 
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete

@@ -46,7 +46,7 @@ class Planner:
             case ast.Query() | ast.Insert() | ast.Update() | ast.Delete():
                 return self._data_plan(statement)
             case ast.Explain():
-                return plan.Explain(self._data_plan(statement.statement))
+                return plan.Explain(self._data_plan(statement.statement), statement.analyze)
             case ast.CreateTable():
                 return self._create_table(statement)
             case ast.AlterTable():

@@ -179,7 +179,11 @@ class QueryPlanner:
         group_binder = self.binder(scope, "GROUP BY").with_answers_of(binder)
         group_keys = tuple(dict.fromkeys(grouped_by(item, outputs, scope, group_binder) for item in select.group_by))
         waiting += group_binder.take_pending()
-        having = None if select.having is None else binder.condition(select.having, "HAVING")
+        having = None
+        if select.having is not None:
+            binder.keep_answers(group_keys)
+            having = binder.condition(select.having, "HAVING")
+            binder.keep_answers(group_keys)
         keys = self._sort_keys(query.order_by, outputs, binder)
         waiting += binder.take_pending()
         used = [*(output.value for output in outputs), *(key.value for key in keys), *operands(waiting)]

@@ -11,6 +11,7 @@ from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import alter_table, changes, grouping, operators, schema_changes, set_operations, subqueries
+from mynode.sql.executor.analyze import analyzed, measured
 from mynode.sql.executor.context import Batches, Execute
 from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
@@ -38,10 +39,11 @@ class Builder:
         tables: access to each table that the plan rests on, by name.
     """
 
-    __slots__ = ("tables",)
+    __slots__ = ("_measures", "tables")
 
     def __init__(self, tables: Iterable[Table]) -> None:
         self.tables = {table.name: TableRows(table) for table in tables}
+        self._measures = False
 
     def statement(self, node: plan.Plan) -> Execute:
         match node:
@@ -79,6 +81,9 @@ class Builder:
                     [0],
                     tag="SHOW",
                 )
+            case plan.Explain(analyze=True):
+                self._measures = True
+                return analyzed(self.statement(node.plan), node.plan)
             case plan.Explain():
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
@@ -108,6 +113,10 @@ class Builder:
         return self.query(node) if _reads_at_once(node) else operators.gathered(self.query(node))
 
     def query(self, node: plan.QueryNode) -> Batches:
+        made = self._operator(node)
+        return measured(made, node) if self._measures else made
+
+    def _operator(self, node: plan.QueryNode) -> Batches:
         match node:
             case plan.ValueRows():
                 return operators.value_rows(Compiler().value_rows(node.rows))
@@ -149,6 +158,8 @@ class Builder:
     def _scan(self, node: plan.Scan) -> Batches:
         rows, path = self.tables[node.table.name], node.path
         reverse, with_key = node.reverse, node.key is not None
+        if node.bare:
+            rows = rows.without_values()
         if path is None:
             return scan(rows, None, whole((rows.low, rows.high)), reverse=reverse, with_key=with_key)
         match node.access:
@@ -199,7 +210,8 @@ class Builder:
             sides.append(
                 JoinSide(self.query(side), len(side.columns), Compiler(side.columns).keys(keys) if keys else None)
             )
-        test = None if node.condition is None else Compiler(node.columns).rows(node.condition, None)
+        pairs = (*node.left.columns, *node.right.columns) if node.kind in plan.ONE_SIDED else node.columns
+        test = None if node.condition is None else Compiler(pairs).rows(node.condition, None)
         if node.kind is not plan.JoinKind.INNER or test is None:
             return hash_joined(sides[0], sides[1], node.kind, test)
         return operators.computed(hash_joined(sides[0], sides[1], node.kind, None), test)

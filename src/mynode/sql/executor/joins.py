@@ -8,7 +8,7 @@ from typing import Final
 
 from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
-from mynode.sql.plan import JoinKind
+from mynode.sql.plan import ONE_SIDED, JoinKind
 from mynode.values.types import Row, Value
 
 _ALL: Final[Row] = ()
@@ -41,7 +41,7 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
     """Rows of both sides with equal keys, side by side. A key with a NULL equals none.
 
     Args:
-        test: for outer joins, the filter of the joined rows that count as matches; an inner join has one above it.
+        test: the filter of the pairs of rows that count as matches; an inner join has one above it instead.
     """
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
@@ -51,7 +51,9 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
                 hold(batch)
                 _add(table, right, batch, kind, context)
                 yield []
-            if kind is not JoinKind.INNER:
+            if kind in ONE_SIDED:
+                yield from _one_sided(left, table, kind is JoinKind.SEMI, test, context)
+            elif kind is not JoinKind.INNER:
                 yield from _outer(left, table, right.width, kind, test, context)
             elif table.by_key:
                 yield from _inner(left, table, context)
@@ -115,6 +117,33 @@ def _outer(
         yield made
 
 
+def _one_sided(
+    left: JoinSide, table: _Table, wanted: bool, test: RowsFunction | None, context: ExecutionContext
+) -> Iterator[list[Row]]:
+    """The rows of the left side that have a match, or those that have none."""
+    by_key = table.by_key
+    for batch in left.rows(context):
+        made: list[Row] = []
+        for key, row in left.keyed(batch, context):
+            has_match = key in by_key
+            if has_match and test is not None:
+                has_match = yield from _has_match(row, by_key[key], test, context)
+            if has_match is wanted:
+                made.append(row)
+        yield made
+
+
+def _has_match(
+    row: Row, others: list[Row], test: RowsFunction, context: ExecutionContext
+) -> Generator[list[Row], None, bool]:
+    for start in range(0, len(others), ROWS_PER_STEP):
+        if start:
+            yield []
+        if test([row + other for other in others[start : start + ROWS_PER_STEP]], context):
+            return True
+    return False
+
+
 def _matches(
     row: Row, others: list[Row], test: RowsFunction | None, context: ExecutionContext
 ) -> Generator[list[Row], None, list[Row]]:
@@ -152,12 +181,19 @@ def lookup_joined(
                     if inner is None:
                         break
                     found = found or bool(inner)
-                    made += [row + other for other in inner]
                     examined += len(inner) + 1
+                    if kind in ONE_SIDED:
+                        if found:
+                            break
+                    else:
+                        made += [row + other for other in inner]
                     if examined >= ROWS_PER_STEP:
                         yield made
                         made, examined = [], 0
-                if not found and kind is JoinKind.LEFT:
+                if kind in ONE_SIDED:
+                    if found is (kind is JoinKind.SEMI):
+                        made.append(row)
+                elif not found and kind is JoinKind.LEFT:
                     made.append(row + nulls)
             yield made
 

@@ -11,6 +11,7 @@ CATALOG_ROWS = 100.0
 _FILTERED = 0.25
 _RANGE = 0.1
 _EQUAL = 0.02
+_MATCHED = 0.5
 
 
 def estimated_rows(node: plan.QueryNode) -> float:
@@ -33,9 +34,13 @@ def estimated_rows(node: plan.QueryNode) -> float:
             return estimated_rows(node.input) * _RANGE if node.keys else 1
         case plan.Join():
             left, right = estimated_rows(node.left), estimated_rows(node.right)
+            if node.kind in plan.ONE_SIDED:
+                return left * _MATCHED
             return max(left, right) if node.keys or node.condition is not None else left * right
         case plan.SetOperation():
             return estimated_rows(node.left) + estimated_rows(node.right)
+        case plan.LookupJoin() if node.kind in plan.ONE_SIDED:
+            return estimated_rows(node.left) * _MATCHED
         case plan.LookupJoin():
             return estimated_rows(node.left) * max(1, estimated_rows(node.right))
     assert_never(node)

@@ -14,13 +14,14 @@ from mynode.values.types import BOOLEAN
 
 
 def fold_constants(node: plan.QueryNode) -> plan.QueryNode:
-    folded = change_expressions(node, _folded)
-    if isinstance(folded, plan.Filter) and isinstance(folded.condition, Constant):
-        return folded.input if folded.condition.value is True else plan.ValueRows((), folded.columns)
-    return folded
+    changed = change_expressions(node, folded)
+    if isinstance(changed, plan.Filter) and isinstance(changed.condition, Constant):
+        return changed.input if changed.condition.value is True else plan.ValueRows((), changed.columns)
+    return changed
 
 
-def _folded(expression: Expression) -> Expression:
+def folded(expression: Expression) -> Expression:
+    """The expression with its constant parts computed."""
     return expression if isinstance(expression, Constant) else rewrite(expression, _fold)
 
 

@@ -8,18 +8,23 @@ from mynode.sql import plan
 from mynode.sql.optimizer.choose_joins import choose_joins
 from mynode.sql.optimizer.count_tables import CountRows, count_tables
 from mynode.sql.optimizer.fold_constants import fold_constants
+from mynode.sql.optimizer.join_aggregates import join_aggregates
+from mynode.sql.optimizer.join_subqueries import join_subqueries
 from mynode.sql.optimizer.min_max_by_index import min_max_by_index
 from mynode.sql.optimizer.order_joins import order_joins
+from mynode.sql.optimizer.prune_columns import prune_columns
 from mynode.sql.optimizer.push_down_filters import push_down_filters
-from mynode.sql.optimizer.rewriting import Rule, rewrite_plan
+from mynode.sql.optimizer.rewriting import Rule, change_top, rewrite_plan
 from mynode.sql.optimizer.sort_by_index import sort_by_index
 from mynode.sql.optimizer.top_n import top_n
 from mynode.sql.optimizer.use_index import use_index
 
 RULES: Final[tuple[Rule, ...]] = (
     fold_constants,  # first: the others look for constants
+    join_subqueries,  # before conditions sink out of their sight
     push_down_filters,
     use_index,
+    join_aggregates,  # what an index answers stays as it is
     order_joins,  # the smallest first, and what is small shows by the indexes used
     choose_joins,
     top_n,
@@ -29,7 +34,7 @@ RULES: Final[tuple[Rule, ...]] = (
 
 
 def optimize(node: plan.Plan, count_rows: CountRows | None = None) -> plan.Plan:
-    """The plan after all rules, each applied once to every node from the bottom up.
+    """The plan after all rules, each applied once to every node from the bottom up, and the last to the whole.
 
     Args:
         count_rows: about how many rows a table has; None: nobody knows.
@@ -38,4 +43,4 @@ def optimize(node: plan.Plan, count_rows: CountRows | None = None) -> plan.Plan:
         node = rewrite_plan(node, count_tables(count_rows))
     for rule in RULES:
         node = rewrite_plan(node, rule)
-    return node
+    return change_top(node, prune_columns)

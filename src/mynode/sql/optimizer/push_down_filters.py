@@ -89,7 +89,7 @@ def _sunk_join(node: plan.Join, on: Sequence[Expression], above: Sequence[Expres
     for one in on:
         used = columns_in(one)
         movable = not is_volatile(one)
-        if movable and is_inner and used <= sides[0]:
+        if movable and (is_inner or node.kind is plan.JoinKind.SEMI) and used <= sides[0]:
             to_side[0].append(one)
         elif movable and node.kind is not plan.JoinKind.FULL and used <= sides[1]:
             to_side[1].append(one)
@@ -97,7 +97,7 @@ def _sunk_join(node: plan.Join, on: Sequence[Expression], above: Sequence[Expres
             staying.append(one)
     remaining: list[Expression] = []
     for one in above:
-        is_left = node.kind is plan.JoinKind.LEFT and columns_in(one) <= sides[0]
+        is_left = node.kind in (plan.JoinKind.LEFT, *plan.ONE_SIDED) and columns_in(one) <= sides[0]
         (to_side[0] if is_left else remaining).append(one)
     left, right = (
         _sunk(side, tuple(own)) if own else side for side, own in zip((node.left, node.right), to_side, strict=True)

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import TypeAlias, assert_never
 
 from mynode.sql import plan
-from mynode.sql.expressions import Expression
+from mynode.sql.expressions import Expression, PlanColumn
+from mynode.values.types import SqlType
 
 Rule: TypeAlias = Callable[[plan.QueryNode], plan.QueryNode]
 """Makes one node, whose inputs are already changed, into a better one, or leaves it."""
 
 
+_new_ids = count(-1, -1)
+
+
+def new_column(name: str, type_: SqlType, *, nullable: bool) -> PlanColumn:
+    """A column that a rule makes. Ids below 0 are theirs, so no plan has one twice."""
+    return PlanColumn(next(_new_ids), name, type_, nullable)
+
+
 def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
     """The plan with every query node, from the bottom up, replaced by what the rule makes of it."""
+    return change_top(node, lambda top: rewrite_query(top, rule))
+
+
+def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
+    """The plan with its topmost query node changed."""
     match node:
         case plan.Select() | plan.Insert() | plan.Update() | plan.Delete():
-            return replace(node, input=rewrite_query(node.input, rule))
+            return replace(node, input=change(node.input))
         case plan.Explain():
             inner = node.plan
-            return replace(node, plan=replace(inner, input=rewrite_query(inner.input, rule)))
+            return replace(node, plan=replace(inner, input=change(inner.input)))
         case (
             plan.CreateTable()
             | plan.AlterTable()
