@@ -14,6 +14,8 @@ from mynode.values.types import Row, Value
 ValuesFunction: TypeAlias = Callable[[Sequence[Row], ExecutionContext], list[Value]]
 """From a batch to some value of each row."""
 
+_GROUPED_AT_ONCE: Final = 4_096
+"""Rows, which take some ms."""
 _EVERY_ROW: Final[list[Value]] = [True]
 _ONLY_GROUP: Final[Row] = ()
 
@@ -62,7 +64,7 @@ def grouped(source: Batches, key_of: RowsFunction | None, steps: Sequence[Aggreg
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         groups: dict[Row, _Group] = {} if key_of else {_ONLY_GROUP: _Group(steps)}
         with context.memory.holder() as hold:
-            for batch in source(context):
+            for batch in source(context) if key_of is None else _larger(source(context)):
                 new: list[Row] = []
                 for key, rows in _by_key(batch, key_of, context).items():
                     group = groups.get(key)
@@ -75,6 +77,19 @@ def grouped(source: Batches, key_of: RowsFunction | None, steps: Sequence[Aggreg
             yield from _results(groups, steps)
 
     return run
+
+
+def _larger(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+    """The same rows in larger batches, so that a group gets more at a time; an empty one for each that waits."""
+    waiting: list[Row] = []
+    for batch in batches:
+        waiting += batch
+        if len(waiting) < _GROUPED_AT_ONCE:
+            yield []
+        else:
+            yield waiting
+            waiting = []
+    yield waiting
 
 
 def _by_key(batch: list[Row], key_of: RowsFunction | None, context: ExecutionContext) -> dict[Row, list[Row]]:
