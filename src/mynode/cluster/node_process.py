@@ -26,10 +26,14 @@ def run_node_process(config: NodeConfig, *, follow_stdin: bool) -> None:
 
 def _collect_garbage_seldom() -> None:
     """Reference counts free all but cycles. A full collection walks the whole tree: with a million rows, for longer
-    than an election timeout allows."""
+    than an election timeout allows.
+
+    The youngest objects are looked at often: they include each node of the tree that was copied since, with all its
+    keys and records, so 20,000 new records all over a big tree, as building an index makes them, take up to a second.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    gc.set_threshold(2_000, 500, 50)
 
 
 async def _run_until_stopped(config: NodeConfig, follow_stdin: bool) -> None:
