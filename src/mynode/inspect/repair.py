@@ -27,8 +27,9 @@ _REPLACE = """\
   Restore it from the other nodes. This is safe while a majority of the cluster runs without this node:
     1. mynode members remove {node} HOST:PORT      any running node's address; the cluster no longer counts this one
     2. mv {directory} {directory}.damaged          keep it until the new node has caught up
-    3. choose a number that no node of this cluster ever had, and start a node with it on an empty data directory
-    4. mynode members add NUMBER ITS-HOST:PORT HOST:PORT      it gets a snapshot as a learner, then it votes
+    3. start a new node with a number that no node of this cluster ever had, an empty data directory, and
+       join = ["HOST:PORT"] in place of members
+    4. mynode members add NUMBER=ITS-HOST:PORT HOST:PORT      it gets a snapshot as a learner, then it votes
   Not safe:
     - an empty directory under the old number {node}: that node forgets its votes and what it acknowledged, and two
       leaders of one term, or the loss of acknowledged writes, become possible
