@@ -1,8 +1,15 @@
-"""What all tests share: the `--rewrite` option of the golden scripts."""
+"""What all tests share: the `--rewrite` option of the golden scripts, and Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background with SIGINT ignored; tests of Ctrl-C need it, in children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
