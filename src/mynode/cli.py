@@ -160,6 +160,44 @@ def transfer_leader(
     raise typer.Exit(transfer(_joined(addresses), node))
 
 
+members_app = typer.Typer(no_args_is_help=True, help="Show the cluster's members, add one, remove one.")
+app.add_typer(members_app, name="members")
+
+
+@members_app.command("list")
+def members_list(
+    addresses: _Addresses = None,
+    output_format: Annotated[Literal["table", "json"], typer.Option("--format", help="How it is shown.")] = "table",
+) -> None:
+    """Show who takes part, as the leader knows it."""
+    from mynode.cluster.members import list_members
+
+    raise typer.Exit(list_members(_joined(addresses), as_json=output_format == "json"))
+
+
+@members_app.command("add")
+def members_add(
+    node: Annotated[str, typer.Argument(metavar="NUMBER=HOST:PORT", help="The new node, which runs already.")],
+    addresses: _Addresses = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until the node has caught up and votes.")] = 600,
+) -> None:
+    """Add a node that was started with `join`, and wait until it votes."""
+    from mynode.cluster.members import add_member
+
+    raise typer.Exit(add_member(_joined(addresses), node, timeout_s=timeout))
+
+
+@members_app.command("remove")
+def members_remove(
+    node: Annotated[int, typer.Argument(help="The node's number, which is never used again.")],
+    addresses: _Addresses = None,
+) -> None:
+    """Remove a node for good; it stops. A leader hands over first."""
+    from mynode.cluster.members import remove_member
+
+    raise typer.Exit(remove_member(_joined(addresses), node))
+
+
 @app.command()
 def bench(
     workload: Annotated[

@@ -6,6 +6,8 @@
 | `cluster_id` | `MYNODE_CLUSTER_ID` | the cluster's name; nodes refuse peers of another one | required |
 | `listen` | `MYNODE_LISTEN` | `host:port` of the one gRPC port | required |
 | `members` | `MYNODE_MEMBERS` | every node's address by its number; as text `1=host:port,2=…` | this node alone |
+| `join` | `MYNODE_JOIN` | nodes of a running cluster that this one is to be added to; not with `members` | |
+| `advertise` | `MYNODE_ADVERTISE` | where other nodes reach this one | its address in `members`, or `listen` |
 | `data_dir` | `MYNODE_DATA_DIR` | a relative path in the file starts at the file's directory | required |
 | `tick_ms` | `MYNODE_TICK_MS` | Raft's unit of time | 50 |
 | `heartbeat_ticks` | `MYNODE_HEARTBEAT_TICKS` | ticks between a leader's heartbeats | 2 |
@@ -71,8 +73,13 @@ def _members(value: object) -> object:
     return members
 
 
+def _addresses(value: object) -> object:
+    """`host:port,host:port` as a list; a list as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 _Address: TypeAlias = Annotated[Address, NoDecode, BeforeValidator(_address), PlainSerializer(str)]
-_NodeNumber: TypeAlias = Annotated[NodeId, Field(ge=1, le=65_535)]
+_NodeNumber: TypeAlias = Annotated[NodeId, Field(ge=1, le=limits.MAX_NODE_ID)]
 
 
 class NodeConfig(BaseModel):
@@ -86,6 +93,8 @@ class NodeConfig(BaseModel):
     members: Annotated[dict[_NodeNumber, _Address], NoDecode, BeforeValidator(_members)] = Field(
         default_factory=dict, validate_default=True
     )
+    join: Annotated[tuple[_Address, ...], NoDecode, BeforeValidator(_addresses)] = ()
+    advertise: _Address | None = None
     data_dir: Path
     tick_ms: int = Field(default=limits.TICK_MS, ge=1, le=10_000)
     heartbeat_ticks: int = Field(default=limits.HEARTBEAT_TICKS, ge=1, le=1_000)
@@ -111,6 +120,8 @@ class NodeConfig(BaseModel):
     def _consistent(self) -> NodeConfig:
         if self.members and self.node_id not in self.members:
             raise ValueError(f"members does not name this node, {self.node_id}")
+        if self.members and self.join:
+            raise ValueError("members and join exclude each other: a cluster begins with members, others join it")
         if 2 * self.heartbeat_ticks >= self.election_ticks:
             raise ValueError("election_ticks is not more than twice heartbeat_ticks: one lost heartbeat would elect")
         return self

@@ -17,16 +17,25 @@ from typing import Final
 
 import structlog
 import trio
+from trio_util import wait_any
 
 import mynode
 from mynode.actors.checkpointer import CheckpointerActor
 from mynode.actors.hot_lane import HotLaneActor
 from mynode.actors.lane_router import LaneRouterActor
+from mynode.actors.links import PeerLinks
 from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
-from mynode.actors.peer_link import PeerLinkActor
-from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage, PeerStatus, PeerTransport
+from mynode.actors.ports import (
+    Members,
+    MemberStatus,
+    NodeIdentity,
+    NodeStatus,
+    PeerMessage,
+    PeerStatus,
+    PeerTransport,
+)
 from mynode.actors.protocol import (
     FRONT_INBOX,
     LANE_INBOX,
@@ -36,6 +45,7 @@ from mynode.actors.protocol import (
     RAFT_RESERVED,
     ROUTER_INBOX,
     STATE_INBOX,
+    ChangeAsk,
     Connection,
     FromPeer,
     FrontMessage,
@@ -46,7 +56,6 @@ from mynode.actors.protocol import (
     LogStatusAsk,
     MachineStatusAsk,
     PagesMessage,
-    PeerBatch,
     RaftMessage,
     RaftStatusAsk,
     RouterMessage,
@@ -60,7 +69,15 @@ from mynode.actors.state_access import ProposalIds, StateAccess
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
 from mynode.base.disk import Disk
-from mynode.base.errors import CorruptionError, MyNodeError, NoQuorumError, ShuttingDownError
+from mynode.base.errors import (
+    CorruptionError,
+    MyNodeError,
+    NoQuorumError,
+    NotLeaderError,
+    OutcomeUnknownError,
+    RemovedError,
+    ShuttingDownError,
+)
 from mynode.base.ids import NodeId, SessionId
 from mynode.base.limits import (
     CHECKPOINT_ENTRIES,
@@ -68,7 +85,6 @@ from mynode.base.limits import (
     HEARTBEAT_TICKS,
     LOG_TAIL_BYTES,
     PEER_INBOX_MESSAGES,
-    PEER_OUTBOX_MESSAGES,
     SEGMENT_BYTES,
     TICK_MS,
 )
@@ -76,8 +92,9 @@ from mynode.config import NodeConfig
 from mynode.machine.machine import Machine, MachineStatus
 from mynode.raft.core import RaftConfig, RaftCore, Restored
 from mynode.raft.effects import RaftStatus, Role, Snapshot
-from mynode.raft.membership import Membership, decode_membership
+from mynode.raft.membership import ChangeKind, Membership, MembershipChange, decode_membership
 from mynode.rpc.bridge import open_bridge
+from mynode.rpc.joining import check_cluster
 from mynode.rpc.peer import GrpcPeerTransport
 from mynode.rpc.server import serve
 from mynode.session.api import StatementRequest
@@ -102,6 +119,8 @@ STOP_TIMEOUT_S: Final = 3.0
 """How long it then lets its running statements come to their final reply."""
 TRANSFER_TIMEOUT_S: Final = 5.0
 """How long an operator waits for the leader after a transfer."""
+CHANGE_TIMEOUT_S: Final = 5.0
+"""How long an operator waits until a change of the members is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +181,9 @@ class Node:
     """The actors of one node, wired. `run` runs them; the ports (`front`, `status`, `receive`) work meanwhile.
 
     Args:
-        members: every voter's address by its number, this node's too.
+        members: the voters that the cluster begins with, this node too, and their addresses; none if this node joins
+            a cluster that runs. What the raft log and the checkpoint say of the members goes before it; addresses here
+            go before those there.
         files: the opened files; the node writes to them and does not close them.
         checkpoint_entries: so many entries make a checkpoint due, and stay in the log before it.
         timeouts: of what clients do, or do not do.
@@ -190,9 +211,13 @@ class Node:
         self._state_inbox: Inbox[StateMessage] = Inbox(STATE_INBOX)
         self._pages_inbox: Inbox[PagesMessage] = Inbox(PAGES_INBOX)
         self._front_inbox: Inbox[FrontMessage] = Inbox(FRONT_INBOX)
-        self._link_inboxes: dict[NodeId, Inbox[PeerBatch]] = {
-            peer: Inbox(PEER_OUTBOX_MESSAGES) for peer in members if peer != identity.node_id
-        }
+        self._links = PeerLinks(
+            identity.node_id,
+            raft=self._raft_inbox,
+            transport=surroundings.transport,
+            random=surroundings.random,
+            addresses=members,
+        )
         self._log_store = LogStoreActor(
             files.raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
         )
@@ -207,21 +232,19 @@ class Node:
             inbox=self._raft_inbox,
             log_store=self._log_inbox,
             state_machine=self._state_inbox,
-            links=self._link_inboxes,
+            links=self._links,
             newest=self._newest_view,
             checkpointer=self._pages_inbox,
             log_margin_entries=checkpoint_entries,
         )
         self._engine = SqlEngine()
-        self._access = StateAccess(
-            raft=self._raft_inbox,
-            state_machine=self._state_inbox,
-            newest=self._newest_view,
-            proposal_ids=ProposalIds(surroundings.random),
-            now=surroundings.now,
-        )
+        self._proposal_ids = ProposalIds(surroundings.random)
         self._make_lane()
-        self.front = RpcFrontActor(inbox=self._front_inbox, make_session=self._make_session)
+        self.front = RpcFrontActor(
+            inbox=self._front_inbox,
+            make_session=self._make_session,
+            is_ready=lambda: identity.node_id in self.raft.membership.voters,
+        )
 
     def _make_checkpointer(self, files: NodeFiles, checkpoint_entries: int) -> CheckpointerActor:
         return CheckpointerActor(
@@ -236,15 +259,22 @@ class Node:
         )
 
     def _make_lane(self) -> None:
+        self._access = StateAccess(
+            raft=self._raft_inbox,
+            state_machine=self._state_inbox,
+            newest=self._newest_view,
+            proposal_ids=self._proposal_ids,
+            now=self._surroundings.now,
+        )
         self._router_inbox: Inbox[RouterMessage] = Inbox(ROUTER_INBOX)
         lane_inbox: Inbox[LaneTask] = Inbox(LANE_INBOX)
         node_id, leader = self._identity.node_id, self.raft.leader
         self._lane_router = LaneRouterActor(
-            node_id, inbox=self._router_inbox, lane=lane_inbox, links=self._link_inboxes, leader=leader
+            node_id, inbox=self._router_inbox, lane=lane_inbox, links=self._links, leader=leader
         )
         lane = Lane(engine=self._engine, now=self._surroundings.now, random=self._surroundings.random)
         self._hot_lane = HotLaneActor(
-            node_id, lane, inbox=lane_inbox, access=self._access, links=self._link_inboxes, leader=leader
+            node_id, lane, inbox=lane_inbox, access=self._access, links=self._links, leader=leader
         )
 
     def _restore_core(self, files: NodeFiles) -> RaftCore:
@@ -252,6 +282,7 @@ class Node:
         config = RaftConfig(
             node_id=self._identity.node_id,
             voters=tuple(sorted(self._members)),
+            addresses={member: str(address) for member, address in self._members.items()},
             heartbeat_ticks=timing.heartbeat_ticks,
             election_ticks=timing.election_ticks,
         )
@@ -304,16 +335,7 @@ class Node:
             nursery.start_soon(self._hot_lane.run)
             nursery.start_soon(self.front.run)
             nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000)
-            if self._surroundings.transport is not None:
-                for peer, inbox in self._link_inboxes.items():
-                    link = PeerLinkActor(
-                        peer,
-                        inbox=inbox,
-                        raft=self._raft_inbox,
-                        transport=self._surroundings.transport,
-                        random=self._surroundings.random,
-                    )
-                    nursery.start_soon(link.run)
+            nursery.start_soon(self._links.run)
 
     # --- ports -------------------------------------------------------------------------------------------------------
 
@@ -325,6 +347,53 @@ class Node:
         for_raft = tuple(each for each in messages if not isinstance(each, LaneRequest | LaneResponse))
         if for_raft and len(self._raft_inbox) < PEER_INBOX_MESSAGES:
             self._raft_inbox.post(FromPeer(sender, for_raft))
+
+    def greet(self, sender: NodeId, address: Address) -> None:
+        """See `PeerPort.greet`."""
+        self._links.greet(sender, address)
+
+    async def members(self) -> Members:
+        """See `ClusterPort.members`."""
+        reply: Reply[RaftStatus] = Reply()
+        if not self._raft_inbox.post(RaftStatusAsk(reply), leave=RAFT_RESERVED):
+            raise ShuttingDownError.of_node()
+        raft = await reply.wait()
+        lags = {peer.peer: max(0, raft.last_index - peer.match_index) for peer in raft.peers if peer.state}
+        if raft.role is Role.LEADER:
+            lags[raft.node_id] = 0
+        members = raft.membership.members
+        return Members(
+            members=tuple(
+                MemberStatus(
+                    node_id=member,
+                    address=str(self._links.address(member, raft.membership) or members[member]),
+                    is_voter=member in raft.membership.voters,
+                    is_leader=member == raft.leader,
+                    lag_entries=lags.get(member),
+                )
+                for member in sorted(members)
+            ),
+            removed=tuple(sorted(raft.membership.removed)),
+            cluster_id=self._identity.cluster_id,
+        )
+
+    async def change_members(self, change: MembershipChange) -> None:
+        """See `ClusterPort.change_members`."""
+        if change.kind is ChangeKind.REMOVE and change.node_id == self._identity.node_id:
+            leader = await self.transfer_leadership(None)
+            raise NotLeaderError(f"node {leader} leads now, and can remove this one")
+        reply: Reply[Membership] = Reply()
+        ask = ChangeAsk(self._proposal_ids.next(), change, reply)
+        if not self._raft_inbox.post(ask, leave=RAFT_RESERVED):
+            raise ShuttingDownError.of_node()
+        with trio.move_on_after(CHANGE_TIMEOUT_S):
+            membership = await reply.wait()
+            log.info("members changed", voters=list(membership.voters), learners=list(membership.learners))
+            return
+        raise OutcomeUnknownError(
+            "the change of the members was not committed in time, and may still be",
+            hint="`mynode members list` shows what came of it.",
+        )
 
     async def transfer_leadership(self, to: NodeId | None) -> NodeId:
         """See `ClusterPort.transfer_leadership`."""
@@ -379,7 +448,7 @@ class Node:
             role=raft.role,
             term=raft.term,
             leader_id=raft.leader,
-            leader_address=None if raft.leader is None else self._members[raft.leader],
+            leader_address=None if raft.leader is None else self._address(raft.leader, raft),
             commit_index=raft.commit,
             applied_index=machine.applied,
             first_log_index=raft_log.first_index,
@@ -392,7 +461,7 @@ class Node:
             peers=tuple(
                 PeerStatus(
                     node_id=peer.peer,
-                    address=self._members[peer.peer],
+                    address=address,
                     match_index=peer.match_index,
                     lag_entries=max(0, raft.last_index - peer.match_index) if peer.state else 0,
                     state=peer.state,
@@ -401,8 +470,12 @@ class Node:
                     else peer.ticks_since_heard * self._timing.tick_ms,
                 )
                 for peer in raft.peers
+                if (address := self._address(peer.peer, raft)) is not None
             ),
         )
+
+    def _address(self, node_id: NodeId, raft: RaftStatus) -> Address | None:
+        return self._links.address(node_id, raft.membership)
 
 
 @contextmanager
@@ -440,7 +513,11 @@ def _located(directory: Path) -> Iterator[None]:
 async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:
     """Run the node and its front door; when cancelled, stop the node (`Node.stop`), then the door and the actors.
 
-    All of it is shielded from the cancellation that starts it, and bounded.
+    All of it is shielded from the cancellation that starts it, and bounded. A node that is removed from its cluster
+    stops in the same way.
+
+    Raises:
+        RemovedError: it was removed.
     """
     stop = trio.Event()
     async with trio.open_nursery() as watcher:
@@ -449,10 +526,12 @@ async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(node.run)
                 nursery.start_soon(serve_clients)
-                await stop.wait()
+                await wait_any(stop.wait, node.raft.removed.wait)
                 await node.stop()
                 nursery.cancel_scope.cancel()
         watcher.cancel_scope.cancel()
+    if node.raft.removed.is_set():
+        raise RemovedError("this node was removed from the cluster", hint="Its data directory is of no use any more.")
 
 
 async def _set_when_cancelled(event: trio.Event) -> None:
@@ -467,13 +546,18 @@ async def run_node(config: NodeConfig) -> None:
 
     Raises:
         DataDirectoryError, CorruptionError, AddressInUseError: it cannot start.
+        ConfigError: the cluster that it is to join is another one, or has no place for it.
+        RemovedError: it was removed from the cluster.
         DiskError: the disk failed; the node must not go on.
     """
     identity = NodeIdentity(config.cluster_id, config.node_id)
+    advertised = config.members.get(config.node_id, config.advertise or config.listen)
     with open_files(config.data_dir, identity, segment_bytes=config.log_segment_bytes) as files:
         async with open_bridge():
-            members = dict(config.members) or {config.node_id: config.listen}
-            surroundings = Surroundings(transport=GrpcPeerTransport(identity, members))
+            members = {} if config.join else dict(config.members) or {config.node_id: advertised}
+            if config.join and not files.raft_log.last_index:
+                await check_cluster(config.join, identity, advertised)
+            surroundings = Surroundings(transport=GrpcPeerTransport(identity, advertised))
             timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
             node = Node(
                 identity,

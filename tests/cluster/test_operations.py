@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
-from trio_util import AsyncValue
 
 import mynode.trio
-from mynode.client.client import Client
+from mynode.base.address import Address
+from mynode.base.exit_codes import EXIT_REMOVED, EXIT_USAGE
+from mynode.cluster.members import add_member, remove_member
 from mynode.cluster.operations import transfer_leader
 from mynode.testing.cluster import RealCluster, real_cluster
+from mynode.testing.load import load
 
 pytestmark = pytest.mark.cluster
 
@@ -20,50 +26,73 @@ def addresses(cluster: RealCluster) -> str:
     return ",".join(map(str, cluster.addresses))
 
 
-class Writer:
-    """Inserts rows and reads each back, until told to stop; any error is the test's."""
-
-    def __init__(self, client: Client, first_id: int, done: AsyncValue[int]) -> None:
-        self._client = client
-        self._next_id = first_id
-        self._done = done
-        self.written: list[int] = []
-
-    async def run(self, stop: trio.Event) -> None:
-        while not stop.is_set():
-            id_ = self._next_id
-            self._next_id += 1
-            await self._client.execute("INSERT INTO t VALUES (?)", (id_,))
-            self.written.append(id_)
-            assert (await self._client.execute("SELECT id FROM t WHERE id = ?", (id_,))).rows == [(id_,)]
-            self._done.value += 1
-
-
-async def assert_all_are_there(client: Client, writers: list[Writer]) -> None:
-    """Every row that was acknowledged, once."""
-    rows = (await client.execute("SELECT id FROM t ORDER BY id")).rows
-    assert [row[0] for row in rows] == sorted(id_ for writer in writers for id_ in writer.written)
-
-
 async def test_a_rolling_restart_by_sigterm_fails_no_request(tmp_path: Path) -> None:
     async with real_cluster(tmp_path) as cluster:
         await cluster.wait_for_leader()
-        async with mynode.trio.connect(addresses(cluster), spread="round_robin") as client:
-            await client.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
-            done = AsyncValue(0)
-            writers = [Writer(client, 1_000_000 * number, done) for number in range(4)]
-            stop = trio.Event()
-            async with trio.open_nursery() as nursery:
-                for writer in writers:
-                    nursery.start_soon(writer.run, stop)
-                for node_id in cluster.node_ids:
-                    before = done.value
-                    assert await cluster.stop(node_id) == 0
-                    await cluster.start(node_id)
-                    await done.wait_value(lambda count, least=before + 50: count > least)
-                    await cluster.wait_until_caught_up()
-                stop.set()
-            await assert_all_are_there(client, writers)
+        async with mynode.trio.connect(addresses(cluster), spread="round_robin") as client, load(client) as work:
+            for node_id in cluster.node_ids:
+                assert await cluster.stop(node_id) == 0
+                await cluster.start(node_id)
+                await work.more(50)
+                await cluster.wait_until_caught_up()
+
+
+async def run(*arguments: str) -> tuple[int, str]:
+    """`mynode` with these arguments: its exit code and all that it wrote."""
+    command = [sys.executable, "-m", "mynode", *arguments]
+    done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout.decode()
+
+
+async def test_from_one_node_to_three_and_back_under_load(tmp_path: Path) -> None:
+    """Two join, and one is killed; then those that were there first leave, the leader among them."""
+    async with real_cluster(tmp_path, nodes=1) as cluster:
+        await cluster.wait_for_leader()
+        first = addresses(cluster)
+        joined = {node_id: await cluster.join(node_id) for node_id in (2, 3)}
+        everybody = ",".join([first, *map(str, joined.values())])
+        async with mynode.trio.connect(everybody, spread="round_robin") as client, load(client, 2) as work:
+            for node_id, address in joined.items():
+                await until_answers(address)
+                add = partial(add_member, first, f"{node_id}={address}", timeout_s=60)
+                assert await trio.to_thread.run_sync(add) == 0
+                await work.more(10)
+            await cluster.restart(3)
+            await work.more(10)
+            code, listed = await run("members", "list", everybody, "--format", "json")
+            assert code == 0
+            assert [each["is_voter"] for each in json.loads(listed)] == [True] * 3
+            for node_id in (1, 2):
+                assert await trio.to_thread.run_sync(remove_member, everybody, node_id) == 0
+                with trio.fail_after(20):
+                    assert await cluster.wait_for_end(node_id) == EXIT_REMOVED
+                assert "this node was removed from the cluster" in cluster.log(node_id)
+                await work.more(10)
+        await cluster.start(1)
+        with trio.fail_after(20):
+            assert await cluster.wait_for_end(1) == EXIT_REMOVED, "it knows, and does not come back"
+
+
+async def until_answers(address: Address) -> None:
+    """Wait until the node there is up."""
+    async with mynode.trio.connect(str(address)) as client:
+        while True:
+            if (await client.status())[0].status is not None:
+                return
+            await trio.sleep(0.05)
+
+
+async def test_a_node_of_another_cluster_and_a_used_number_are_refused(tmp_path: Path) -> None:
+    async with real_cluster(tmp_path, nodes=1) as cluster:
+        await cluster.wait_for_leader()
+        await cluster.join(2, cluster_id="another")
+        with trio.fail_after(20):
+            assert await cluster.wait_for_end(2) == EXIT_USAGE
+        assert 'is a node of cluster "test", not "another"' in cluster.log(2)
+        first = addresses(cluster)
+        code, said = await run("members", "add", "3=127.0.0.1:1", first)
+        assert code == 1
+        assert "node 3 does not answer" in said
 
 
 async def test_an_operator_names_the_leader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import trio
 from mynode.base.address import Address
 from mynode.base.errors import NodeBusyError, ShuttingDownError
 from mynode.base.limits import DEFAULT_STATEMENT_TIMEOUT_S, MAX_EXECUTE_BYTES
+from mynode.raft.membership import ChangeKind, MembershipChange
 from mynode.session.api import StatementRequest
 from mynode.testing.grpc import IndependentClient, independent_client, make, serving
 from mynode.testing.ports import STATUS, ScriptedNode
@@ -66,6 +67,10 @@ async def test_reflection_describes_every_service_and_health_says_serving(port: 
         },
         "mynode.v1.ClusterService": {
             "Status": ["mynode.v1.StatusRequest", "mynode.v1.StatusResponse"],
+            "ListMembers": ["mynode.v1.ListMembersRequest", "mynode.v1.MembersResponse"],
+            "AddMember": ["mynode.v1.AddMemberRequest", "mynode.v1.MembersResponse"],
+            "PromoteMember": ["mynode.v1.PromoteMemberRequest", "mynode.v1.MembersResponse"],
+            "RemoveMember": ["mynode.v1.RemoveMemberRequest", "mynode.v1.MembersResponse"],
             "TransferLeadership": ["mynode.v1.TransferLeadershipRequest", "mynode.v1.TransferLeadershipResponse"],
         },
         "mynode.v1.RaftService": {"Stream": ["mynode.v1.PeerFrame", "mynode.v1.StreamResponse"]},
@@ -313,3 +318,44 @@ async def test_a_session_whose_client_vanishes_is_closed(port: Port) -> None:
 
     await port.ask(talk)
     await port.node.connections[0].closed.wait()
+
+
+# --- operators -------------------------------------------------------------------------------------------------------
+
+
+async def test_members_are_listed_and_changed(port: Port) -> None:
+    listed = await port.ask(lambda client: client.method("ClusterService", "ListMembers")(make("ListMembersRequest")))
+    assert [(each.node_id, each.is_voter, each.is_leader, each.HasField("lag_entries")) for each in listed.members] == [
+        (1, True, True, True),
+        (2, True, False, True),
+        (6, False, False, False),
+    ]
+    assert list(listed.removed) == [3, 4]
+    add = make("AddMemberRequest", node_id=7, address="127.0.0.1:9607")
+    await port.ask(lambda client: client.method("ClusterService", "AddMember")(add))
+    await port.ask(
+        lambda client: client.method("ClusterService", "PromoteMember")(make("PromoteMemberRequest", node_id=7))
+    )
+    await port.ask(
+        lambda client: client.method("ClusterService", "RemoveMember")(make("RemoveMemberRequest", node_id=7))
+    )
+    assert port.node.changes == [
+        MembershipChange(ChangeKind.ADD_LEARNER, 7, "127.0.0.1:9607"),
+        MembershipChange(ChangeKind.PROMOTE, 7),
+        MembershipChange(ChangeKind.REMOVE, 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"node_id": 9, "address": "127.0.0.1:9609"}, "not node 9"),
+        ({"node_id": 0, "address": "127.0.0.1:9609"}, "a node's number is from 1 to 65535, not 0"),
+        ({"node_id": 7, "address": "nowhere"}, '"nowhere" is not an address'),
+    ],
+)
+async def test_a_change_that_cannot_be_is_refused(port: Port, fields: dict[str, Any], message: str) -> None:
+    error = await port.fail(
+        lambda client: client.method("ClusterService", "AddMember")(make("AddMemberRequest", **fields))
+    )
+    assert message in error.details()

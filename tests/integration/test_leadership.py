@@ -11,9 +11,10 @@ from trio.testing import MockClock
 
 from mynode.base.errors import ConnectionFailedError, NotLeaderError, OperationRefusedError, ShuttingDownError
 from mynode.base.limits import ELECTION_TICKS, TICK_MS
-from mynode.client.client import Client, open_client
+from mynode.client.client import open_client
 from mynode.client.options import ClientOptions
 from mynode.testing.in_process import InProcessCluster, SqlClient
+from mynode.testing.load import load
 
 CREATE = "CREATE TABLE t (id INTEGER PRIMARY KEY, value TEXT NOT NULL)"
 ELECTION_TIMEOUT_S = ELECTION_TICKS * TICK_MS / 1000
@@ -81,12 +82,7 @@ async def test_a_rolling_restart_fails_no_request(autojump_clock: MockClock) -> 
     """Every node is stopped as by SIGTERM and started again, while clients write and read: none sees an error."""
     async with cluster_of(5) as cluster:
         options = ClientOptions(spread="round_robin")
-        async with open_client(cluster.transports(), options) as client, trio.open_nursery() as nursery:
-            await client.execute(CREATE)
-            stop = trio.Event()
-            writers = [Writer(client, 1_000 * number) for number in range(4)]
-            for writer in writers:
-                nursery.start_soon(writer.run, stop)
+        async with open_client(cluster.transports(), options) as client, load(client) as work:
             for node_id in list(cluster.nodes):
                 await cluster.stop(node_id)
                 before = trio.current_time()
@@ -95,11 +91,9 @@ async def test_a_rolling_restart_fails_no_request(autojump_clock: MockClock) -> 
                 await trio.sleep(0.5)
                 await cluster.start(node_id)
                 await trio.sleep(1)
-            stop.set()
-        written = {row for writer in writers for row in writer.written}
-        assert len(written) > 100
+        assert len(work.written) > 100
         for node in cluster.nodes.values():
-            assert {row[0] for row in await SqlClient(node).execute("SELECT id FROM t")} == written
+            assert {row[0] for row in await SqlClient(node).execute("SELECT id FROM load")} == set(work.written)
 
 
 async def test_an_open_transaction_may_end_on_a_node_that_stops(autojump_clock: MockClock) -> None:
@@ -134,20 +128,3 @@ async def test_a_transaction_that_does_not_end_is_rolled_back(autojump_clock: Mo
         with trio.fail_after(10):
             await cluster.stop(leader)
         assert await SqlClient(cluster.nodes[await cluster.leader()]).execute("SELECT id FROM t") == []
-
-
-class Writer:
-    """Inserts rows and reads each back, until told to stop; any error is the test's."""
-
-    def __init__(self, client: Client, first_id: int) -> None:
-        self._client = client
-        self._next_id = first_id
-        self.written: list[int] = []
-
-    async def run(self, stop: trio.Event) -> None:
-        while not stop.is_set():
-            id_ = self._next_id
-            self._next_id += 1
-            await self._client.execute("INSERT INTO t VALUES (?, 'x')", (id_,))
-            self.written.append(id_)
-            assert (await self._client.execute("SELECT id FROM t WHERE id = ?", (id_,))).rows == [(id_,)]

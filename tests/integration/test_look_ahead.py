@@ -7,6 +7,7 @@ from random import Random
 import trio
 from trio.testing import MockClock
 
+from mynode.actors.links import PeerLinks
 from mynode.actors.log_store import LogStoreActor, inline
 from mynode.actors.mailbox import Inbox
 from mynode.actors.newest_view import NewestView
@@ -57,7 +58,7 @@ async def test_what_waits_to_be_applied_is_bounded(autojump_clock: MockClock) ->
         inbox=raft_inbox,
         log_store=log_inbox,
         state_machine=state_inbox,
-        links={},
+        links=PeerLinks(1, raft=raft_inbox, transport=None, random=Random(1), addresses={}),
         newest=newest,
         checkpointer=Inbox(PAGES_INBOX),
     )

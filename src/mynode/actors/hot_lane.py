@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 import trio
 from trio_util import AsyncValue
 
+from mynode.actors.links import PeerLinks
 from mynode.actors.mailbox import Inbox, Reply
-from mynode.actors.protocol import LaneTask, PeerAsk, PeerBatch
+from mynode.actors.protocol import LaneTask, PeerAsk
 from mynode.actors.state_access import StateAccess
 from mynode.base.errors import MyNodeError
 from mynode.base.ids import NodeId
@@ -34,7 +35,7 @@ class HotLaneActor:
         *,
         inbox: Inbox[LaneTask],
         access: StateAccess,
-        links: Mapping[NodeId, Inbox[PeerBatch]],
+        links: PeerLinks,
         leader: AsyncValue[LeaderChange | None],
     ) -> None:
         self._node_id = node_id
@@ -73,9 +74,7 @@ class HotLaneActor:
                 case _:
                     assert_never(task.asker)
         for peer, messages in by_peer.items():
-            link = self._links.get(peer)
-            if link is not None:
-                link.post(tuple(messages))
+            self._links.post(peer, tuple(messages))
 
     async def _drive(self, steps: Steps[list[LaneAnswer]]) -> list[LaneAnswer]:
         answer: Answer = None

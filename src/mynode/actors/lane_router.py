@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import assert_never
 
 from trio_util import AsyncValue
 
+from mynode.actors.links import PeerLinks
 from mynode.actors.mailbox import Inbox, Reply
-from mynode.actors.protocol import LaneAsk, LaneFromPeer, LaneTask, PeerAsk, PeerBatch, RouterMessage
+from mynode.actors.protocol import LaneAsk, LaneFromPeer, LaneTask, PeerAsk, RouterMessage
 from mynode.base.ids import NodeId
 from mynode.base.limits import MAX_SESSIONS
 from mynode.raft.effects import LeaderChange
@@ -28,7 +28,7 @@ class LaneRouterActor:
         *,
         inbox: Inbox[RouterMessage],
         lane: Inbox[LaneTask],
-        links: Mapping[NodeId, Inbox[PeerBatch]],
+        links: PeerLinks,
         leader: AsyncValue[LeaderChange | None],
     ) -> None:
         self._node_id = node_id
@@ -86,8 +86,7 @@ class LaneRouterActor:
     def _send(self, outgoing: dict[NodeId, list[LaneMessage]]) -> None:
         """What a link has no room for is lost, as on its way: a request that never left was surely not executed."""
         for peer, messages in outgoing.items():
-            link = self._links.get(peer)
-            if link is not None and link.post(tuple(messages)):
+            if self._links.post(peer, tuple(messages)):
                 continue
             for message in messages:
                 if isinstance(message, LaneRequest):

@@ -11,6 +11,7 @@ import trio
 from mynode.actors.mailbox import Inbox
 from mynode.actors.ports import PeerTransport
 from mynode.actors.protocol import RAFT_RESERVED, LinkBroken, PeerBatch, RaftMessage
+from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError
 from mynode.base.ids import NodeId
 
@@ -26,6 +27,7 @@ class PeerLinkActor:
     def __init__(
         self,
         peer: NodeId,
+        address: Address,
         *,
         inbox: Inbox[PeerBatch],
         raft: Inbox[RaftMessage],
@@ -33,16 +35,22 @@ class PeerLinkActor:
         random: Random,
     ) -> None:
         self._peer = peer
+        self._address = address
         self._inbox = inbox
         self._raft = raft
         self._transport = transport
         self._random = random
+        self._peer_is_there = trio.Event()
+
+    def peer_is_there(self) -> None:
+        """The peer has come to us: if the link is down, try it now. A vote in answer must not wait for the next try."""
+        self._peer_is_there.set()
 
     async def run(self) -> None:
         retry_s = FIRST_RETRY_S
         while True:
             try:
-                async with self._transport.connect(self._peer) as stream:
+                async with self._transport.connect(self._peer, self._address) as stream:
                     log.info("peer connected", peer=self._peer)
                     retry_s = FIRST_RETRY_S
                     while True:
@@ -51,6 +59,8 @@ class PeerLinkActor:
             except ConnectionFailedError as error:
                 log.debug("peer unreachable", peer=self._peer, reason=str(error))
             self._raft.post(LinkBroken(self._peer), leave=RAFT_RESERVED)
-            await trio.sleep(retry_s * self._random.uniform(0.5, 1.0))
-            retry_s = min(2 * retry_s, LAST_RETRY_S)
+            with trio.move_on_after(retry_s * self._random.uniform(0.5, 1.0)):
+                await self._peer_is_there.wait()
+            retry_s = FIRST_RETRY_S if self._peer_is_there.is_set() else min(2 * retry_s, LAST_RETRY_S)
+            self._peer_is_there = trio.Event()
             self._inbox.clear()

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from mynode.base.address import Address
 from mynode.base.ids import LogIndex, NodeId, Term
 from mynode.raft.effects import Role
+from mynode.raft.membership import MembershipChange
 from mynode.raft.messages import Message
 from mynode.session.api import SessionRequest, StatementReply
 from mynode.session.lane_api import LaneMessage
@@ -56,6 +57,7 @@ class SessionPort(Protocol):
         Raises:
             NodeBusyError: a bound is reached.
             ShuttingDownError: the node is stopping.
+            NoQuorumError: the node joins the cluster, and may be far behind it.
         """
 
 
@@ -75,6 +77,29 @@ class PeerStatus:
     """How the leader sends to it (`probe`, `replicate`, `snapshot`), or empty."""
     last_heard_ms: int | None
     """Since its last message; a follower knows it of the leader only, None of all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """A member of the cluster, as the node that was asked sees it."""
+
+    node_id: NodeId
+    address: str
+    """`host:port`"""
+    is_voter: bool
+    """Else it is a learner: it gets the log and counts in no majority."""
+    is_leader: bool
+    lag_entries: int | None
+    """Entries of the leader's log that it is not known to hold; None where the leader was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who takes part, and whose numbers are used up."""
+
+    members: tuple[MemberStatus, ...]
+    removed: tuple[NodeId, ...]
+    cluster_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,19 @@ class ClusterPort(Protocol):
             ShuttingDownError: the node is stopping, or too busy.
         """
 
+    async def members(self) -> Members:
+        """Who takes part, as far as this node knows; raises `ShuttingDownError`."""
+
+    async def change_members(self, change: MembershipChange) -> None:
+        """Do this change, and return once it is committed. A leader that is to go hands over instead.
+
+        Raises:
+            NotLeaderError: this node does not lead, or leads no more.
+            OperationRefusedError: the cluster does not allow it; nothing was done.
+            OutcomeUnknownError: it was not committed in time, and may still be.
+            ShuttingDownError: the node is stopping, or too busy.
+        """
+
 
 # --- other nodes -----------------------------------------------------------------------------------------------------
 
@@ -130,6 +168,9 @@ class PeerPort(Protocol):
 
     def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         """Never waits; drops the messages when the inbox is full (Raft tolerates loss)."""
+
+    def greet(self, sender: NodeId, address: Address) -> None:
+        """`sender` opened a stream, and can be reached at `address`."""
 
 
 class PeerStream(Protocol):
@@ -146,8 +187,8 @@ class PeerStream(Protocol):
 class PeerTransport(Protocol):
     """Opens streams to other nodes."""
 
-    def connect(self, peer: NodeId) -> AbstractAsyncContextManager[PeerStream]:
-        """A stream to `peer`, open within the context.
+    def connect(self, peer: NodeId, address: Address) -> AbstractAsyncContextManager[PeerStream]:
+        """A stream to `peer`, which is at `address`, open within the context.
 
         Raises:
             ConnectionFailedError: on entry, when the peer cannot be reached or refuses us.

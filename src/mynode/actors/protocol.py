@@ -14,7 +14,7 @@
 |                |                  | rpc_front, checkpointer        |                        |                     |
 | lane_router    | `RouterMessage`  | sql_session, services (peers)  | `ROUTER_INBOX`         | refused or dropped  |
 | hot_lane       | `LaneTask`       | lane_router                    | `LANE_INBOX`           | refused             |
-| peer_link ×4   | `PeerBatch`      | raft, lane_router, hot_lane    | `PEER_OUTBOX_MESSAGES` | dropped             |
+| peer_link ×n   | `PeerBatch`      | raft, lane_router, hot_lane    | `PEER_OUTBOX_MESSAGES` | dropped             |
 
 Whoever waits for room waits along this order, so no cycle can: checkpointer → log_store, sql_session, hot_lane → raft →
 state_machine. What goes the other way never waits: a `Reply` has room for its one answer, and raft never waits for the
@@ -43,6 +43,7 @@ from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.effects import InstallSnapshot, Load, LoadSnapshot, Persist, RaftStatus, StoreSnapshotChunk
 from mynode.raft.events import Compacted, SnapshotInstalled, SnapshotLoaded, SnapshotStored
+from mynode.raft.membership import Membership, MembershipChange
 from mynode.raft.messages import Entry, Message
 from mynode.session.api import SessionRequest, StatementReply, StatementRequest
 from mynode.session.lane_api import LaneAnswer, LaneMessage
@@ -156,6 +157,15 @@ class TransferAsk:
     reply: Reply[NodeId]
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeAsk:
+    """An operator wants the members changed; answered with the members once the change is committed."""
+
+    id: ProposalId
+    change: MembershipChange
+    reply: Reply[Membership]
+
+
 RaftMessage: TypeAlias = (
     ProposeAsk
     | AbandonProposal
@@ -174,6 +184,7 @@ RaftMessage: TypeAlias = (
     | TickNow
     | RaftStatusAsk
     | TransferAsk
+    | ChangeAsk
 )
 """Among them are events of the raft core: log_store answers `CutLog` by `Compacted`, checkpointer its messages."""
 

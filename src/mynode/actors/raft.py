@@ -9,6 +9,7 @@ import structlog
 import trio
 from trio_util import AsyncValue
 
+from mynode.actors.links import PeerLinks
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.operators import OperatorAsks
@@ -18,6 +19,7 @@ from mynode.actors.protocol import (
     AppendPersists,
     Applied,
     ApplyEntries,
+    ChangeAsk,
     CheckpointDone,
     CutLog,
     DiskFull,
@@ -27,7 +29,6 @@ from mynode.actors.protocol import (
     LogMessage,
     OpenViews,
     PagesMessage,
-    PeerBatch,
     PersistDone,
     ProposeAsk,
     RaftMessage,
@@ -79,7 +80,7 @@ class RaftActor:
         inbox: Inbox[RaftMessage],
         log_store: Inbox[LogMessage],
         state_machine: Inbox[StateMessage],
-        links: dict[NodeId, Inbox[PeerBatch]],
+        links: PeerLinks,
         newest: NewestView,
         checkpointer: Inbox[PagesMessage],
         log_margin_entries: int = CHECKPOINT_ENTRIES,
@@ -89,6 +90,9 @@ class RaftActor:
         self._log_store = log_store
         self._state_machine = state_machine
         self._links = links
+        self.membership = core.membership
+        """Who takes part, as this node knows it now."""
+        links.update(self.membership)
         self._newest = newest
         self._proposers: dict[ProposalId, Reply[Outcome]] = {}
         self._readers: dict[int, list[Reply[ReadView]]] = {}
@@ -115,6 +119,8 @@ class RaftActor:
         self._is_disk_full = False
         self._operators = OperatorAsks(core.status().node_id)
         self.leader: AsyncValue[LeaderChange | None] = AsyncValue(None)
+        self.removed = trio.Event()
+        """The node is no member any more, and is to stop."""
 
     async def run(self) -> None:
         more_committed = False
@@ -182,8 +188,8 @@ class RaftActor:
                         abandoned.append(id_)
                 case RaftStatusAsk(reply):
                     reply.answer(self._core.status())
-                case TransferAsk():
-                    steps.append(self._operators.transfer(message))
+                case TransferAsk() | ChangeAsk():
+                    steps.append(self._operators.take(message))
                 case _:
                     assert_never(message)
         if self._delivery_paused is not (self._unapplied_halves >= 2):
@@ -234,6 +240,9 @@ class RaftActor:
     # --- effects out -------------------------------------------------------------------------------------------------
 
     async def _carry_out(self, effects: Effects) -> None:
+        if effects.membership is not None:
+            self.membership = effects.membership
+            self._links.update(effects.membership)
         self._send(effects.send)
         if effects.persist is not None:
             self._last_persist = effects.persist.number
@@ -255,6 +264,9 @@ class RaftActor:
         if effects.leader_change is not None:
             self._announce(effects.leader_change)
         self._operators.carry_out(effects)
+        if effects.removed and not self.removed.is_set():
+            log.error("this node was removed from the cluster", node=self._core.status().node_id)
+            self.removed.set()
 
     def _hand_to_log_store(self) -> None:
         """What log_store has no room for is offered again at the next wake, at the next tick if not before."""
@@ -327,10 +339,7 @@ class RaftActor:
         for send in sends:
             by_peer.setdefault(send.to, []).append(send.message)
         for peer, messages in by_peer.items():
-            # A node that nobody listed has no link: what Raft owes it is lost, as on a broken one.
-            link = self._links.get(peer)
-            if link is not None:
-                link.post(tuple(messages))
+            self._links.post(peer, tuple(messages))
 
     def _reject(self, rejected: Rejected) -> None:
         is_stuck = self._is_disk_full and rejected.reason is RejectReason.NO_LEADER
@@ -387,7 +396,7 @@ class RaftActor:
                 reader.answer(stopping)
         self._operators.refuse_all(stopping)
         for message in self._inbox.close():
-            if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk | TransferAsk):
+            if isinstance(message, ProposeAsk | ReadAsk | RaftStatusAsk | TransferAsk | ChangeAsk):
                 message.reply.answer(stopping)
 
 

@@ -12,7 +12,7 @@ from mynode.actors.connection import FrontConnection
 from mynode.actors.mailbox import Inbox
 from mynode.actors.protocol import Connection, Disconnect, FrontMessage, Submit
 from mynode.actors.sql_session import SqlSessionActor
-from mynode.base.errors import NodeBusyError, ShuttingDownError
+from mynode.base.errors import NodeBusyError, NoQuorumError, ShuttingDownError
 from mynode.base.ids import SessionId
 from mynode.base.limits import MAX_SESSIONS, SESSION_INBOX
 from mynode.session.api import CancelRequest, CloseRequest, SessionRequest, StatementRequest
@@ -45,9 +45,10 @@ class RpcFrontActor:
     are any, nothing overtakes them.
     """
 
-    def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession) -> None:
+    def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession, is_ready: Callable[[], bool]) -> None:
         self._inbox = inbox
         self._make_session = make_session
+        self._is_ready = is_ready
         self._gone: list[Connection] = []
         self._sessions: dict[Connection, dict[SessionId, _OpenSession]] = {}
         self._waiting = 0
@@ -65,9 +66,12 @@ class RpcFrontActor:
 
         Raises:
             ShuttingDownError: the node is stopping.
+            NoQuorumError: the node joins the cluster, and may be far behind it.
         """
         if self._draining or self._stopping:
             raise ShuttingDownError.of_node()
+        if not self._is_ready():
+            raise NoQuorumError("this node does not take part in the cluster yet", hint="Use another node.")
         return FrontConnection(self._submit, self._closed)
 
     async def run(self) -> None:

@@ -141,6 +141,21 @@ class NotLeaderError(MyNodeError):
     deterministic = False
 
 
+class NotYetError(MyNodeError):
+    """What an operator asked for has to wait for something that comes by itself; nothing was done."""
+
+    sqlstate = "55006"
+    retryable = True
+    deterministic = False
+
+
+class RemovedError(MyNodeError):
+    """This node is no member of the cluster any more, and never will be again. PostgreSQL has no code for it."""
+
+    sqlstate = "MN002"
+    deterministic = False
+
+
 class OperationRefusedError(MyNodeError):
     """The cluster is not in a state in which it does what an operator asked for; nothing was done."""
 

@@ -13,6 +13,7 @@ from mynode.base.errors import (
     MyNodeError,
     NoQuorumError,
     OutcomeUnknownError,
+    RemovedError,
 )
 
 EXIT_DONE: Final = 0
@@ -24,6 +25,8 @@ EXIT_UNREACHABLE: Final = 3
 """No node is reachable, or none with a quorum."""
 EXIT_DAMAGED: Final = 4
 """A node's files are damaged or missing; starting it again would not help. `mynode repair` explains the choices."""
+EXIT_REMOVED: Final = 5
+"""The node was removed from its cluster: starting it again would not help."""
 EXIT_INTERRUPTED: Final = 130
 """Ctrl-C, as shells number it."""
 
@@ -35,6 +38,8 @@ def exit_code(error: MyNodeError) -> int:
             return EXIT_USAGE
         case CorruptionError():
             return EXIT_DAMAGED
+        case RemovedError():
+            return EXIT_REMOVED
         case ConnectionFailedError() | NoQuorumError() | OutcomeUnknownError():
             return EXIT_UNREACHABLE
         case _:

@@ -141,6 +141,7 @@ PEER_OUTBOX_MESSAGES: Final = 256
 PEER_INBOX_MESSAGES: Final = 4_096
 """Messages of all peers that may wait for the raft actor; more are dropped."""
 MAX_PEERS: Final = 8
+MAX_NODE_ID: Final = 65_535
 
 # --- raft log on disk -----------------------------------------------------------------------------------------------
 SEGMENT_BYTES: Final = 64 * MIB

@@ -17,7 +17,7 @@ import os
 import secrets
 import socket
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,22 +93,36 @@ def _cluster_id(directory: Path, nodes: int) -> str:
 
 def write_node_configs(plan: ClusterPlan, settings: Mapping[str, str | int]) -> None:
     """Write each node's `node.toml`, `settings` on top of what the plan says; raises `DataDirectoryError`."""
+    members = ["", "[members]", *(f'{member} = "{at}"' for member, at in plan.members.items())]
     for number, address in plan.members.items():
-        keys: dict[str, str | int] = {
-            "node_id": number,
-            "cluster_id": plan.cluster_id,
-            "listen": str(address),
-            "data_dir": ".",
-            **settings,
-        }
-        lines = ["# Written by the launcher at every start.", *(f"{key} = {json.dumps(keys[key])}" for key in keys)]
-        lines += ["", "[members]", *(f'{member} = "{at}"' for member, at in plan.members.items()), ""]
-        try:
-            plan.node_directory(number).mkdir(exist_ok=True)
-            plan.config_file(number).write_text("\n".join(lines), "utf-8")
-        except OSError as error:
-            where = plan.node_directory(number)
-            raise DataDirectoryError(f"data directory {where} is not writable: {error.strerror}") from error
+        _write_config(plan, number, address, settings, members)
+
+
+def write_joining_config(
+    plan: ClusterPlan, number: NodeId, address: Address, settings: Mapping[str, str | int]
+) -> None:
+    """Write the `node.toml` of one more node, which joins the plan's cluster; raises `DataDirectoryError`."""
+    join = ", ".join(f'"{member}"' for member in plan.addresses)
+    _write_config(plan, number, address, settings, [f"join = [{join}]"])
+
+
+def _write_config(
+    plan: ClusterPlan, number: NodeId, address: Address, settings: Mapping[str, str | int], more: Sequence[str]
+) -> None:
+    keys: dict[str, str | int] = {
+        "node_id": number,
+        "cluster_id": plan.cluster_id,
+        "listen": str(address),
+        "data_dir": ".",
+        **settings,
+    }
+    lines = ["# Written by the launcher at every start.", *(f"{key} = {json.dumps(keys[key])}" for key in keys)]
+    try:
+        plan.node_directory(number).mkdir(exist_ok=True)
+        plan.config_file(number).write_text("\n".join([*lines, *more, ""]), "utf-8")
+    except OSError as error:
+        where = plan.node_directory(number)
+        raise DataDirectoryError(f"data directory {where} is not writable: {error.strerror}") from error
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ import trio
 from trio_util import move_on_when
 
 from mynode.base.errors import ConfigError
-from mynode.base.exit_codes import EXIT_DAMAGED, EXIT_USAGE
+from mynode.base.exit_codes import EXIT_DAMAGED, EXIT_REMOVED, EXIT_USAGE
 from mynode.base.ids import NodeId
 from mynode.cluster.directory import ClusterPlan
 from mynode.cluster.terminal import Terminal
@@ -109,6 +109,9 @@ class Launcher:
                 break
             if code == EXIT_DAMAGED:
                 self._give_up(node_id, last_line.removeprefix("mynode: error: "))
+                break
+            if code == EXIT_REMOVED:
+                self._terminal.say(f"node {node_id} was removed from the cluster and is not started again")
                 break
             if trio.current_time() - started > STEADY_AFTER_S:
                 delay = FIRST_RESTART_DELAY_S

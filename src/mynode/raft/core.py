@@ -32,7 +32,6 @@ from mynode.base.invariant import invariant
 from mynode.raft.config import RaftConfig, Restored
 from mynode.raft.delivery import Delivery
 from mynode.raft.effects import (
-    ChangeRefusal,
     ChangeRefused,
     Effects,
     HardState,
@@ -66,7 +65,7 @@ from mynode.raft.events import (
     Tick,
     TransferLeadership,
 )
-from mynode.raft.membership import encode_membership
+from mynode.raft.membership import ChangeRefusal, Membership, encode_membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -160,6 +159,11 @@ class RaftCore:
             self._tick()
         self._finish()
         return effects
+
+    @property
+    def membership(self) -> Membership:
+        """The newest configuration of the log, committed or not: it counts."""
+        return self._state.membership
 
     def status(self) -> RaftStatus:
         state, log = self._state, self._state.log
@@ -307,13 +311,11 @@ class RaftCore:
         """A leader appends the configuration after the change, and counts by it from then on (dissertation 4.1)."""
         state, leadership = self._state, self._leadership
         if leadership is None:
-            refusal: ChangeRefusal | None = ChangeRefusal.NOT_LEADER
-        else:
-            refusal = leadership.refusal_of(event.change)
-        after = state.membership.after(event.change)
-        if leadership is None or after is None or refusal is not None:
-            refused = ChangeRefused(event.id, refusal or ChangeRefusal.IMPOSSIBLE)
-            state.effects.changes_refused.append(refused)
+            state.effects.changes_refused.append(ChangeRefused(event.id, ChangeRefusal.NOT_LEADER))
+            return
+        after = leadership.after(event.change)
+        if isinstance(after, ChangeRefusal):
+            state.effects.changes_refused.append(ChangeRefused(event.id, after))
             return
         state.config_appended([self._proposals.append_change(event.id, encode_membership(after))])
         leadership.membership_changed()
@@ -494,6 +496,8 @@ class RaftCore:
             self._proposals.forward_due()
             self._reads.ask_leader()
             self._receiver.acknowledge()
+        if state.is_struck and not state.is_removed and state.memberships.newest_index <= state.commit:
+            self._leave()
         self._persist()
         self._delivery.deliver()
         state.log.trim(state.commit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mynode.base.ids import LogIndex, NodeId, ProposalId, Term
-from mynode.raft.membership import Membership
+from mynode.raft.membership import ChangeRefusal, Membership
 from mynode.raft.messages import Entry, Message
 
 
@@ -128,16 +128,6 @@ class Rejected:
 
     key: ProposalId | int
     reason: RejectReason
-
-
-class ChangeRefusal(Enum):
-    """Why a membership change was not done."""
-
-    NOT_LEADER = "this node does not lead"
-    CHANGE_RUNNING = "the leader is new, hands over, or another change is not committed yet"
-    NOT_CAUGHT_UP = "the learner has not caught up"
-    IMPOSSIBLE = "the members do not allow it"
-    OVERTAKEN = "another leader's entries took its place"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ of the old voters and any of the new ones overlap.
 
 | payload       | is                                                             |
 |---------------|----------------------------------------------------------------|
-| configuration | msgpack [voters, learners]                                     |
+| configuration | msgpack [voters, learners, removed]                            |
 | voters        | [[node id, address], …], ascending by id; learners likewise    |
+| removed       | [node id, …], ascending                                        |
 
-Addresses are opaque to Raft.
+Addresses are opaque to Raft. The number of a removed node is never used again: whatever that node still holds, says or
+is told, however late, then concerns nobody who takes part (what RethinkDB #5289 lost updates by).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from enum import Enum
 
 import msgpack
 
+from mynode.base import limits
 from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
@@ -35,6 +38,23 @@ class ChangeKind(Enum):
     REMOVE = "remove a node"
 
 
+class ChangeRefusal(Enum):
+    """Why a membership change was not done."""
+
+    NOT_LEADER = "this node does not lead"
+    CHANGE_RUNNING = "the leader is new, hands over, or another change is not committed yet"
+    NOT_CAUGHT_UP = "the learner has not caught up"
+    UNHEALTHY = "of the voters after it, too few for a majority were heard of lately"
+    MEMBER_ALREADY = "it is a member already"
+    NOT_MEMBER = "it is no member"
+    NOT_LEARNER = "it is no learner"
+    LAST_VOTER = "it is the last voter"
+    REMOVED_BEFORE = "a node of this number was removed, and a number is never used again"
+    ADDRESS_TAKEN = "another member has this address"
+    TOO_MANY = "there are as many members as there may be"
+    OVERTAKEN = "another leader's entries took its place"
+
+
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
     """One step from one configuration to the next; `address` is of use for `ADD_LEARNER` only."""
@@ -46,10 +66,11 @@ class MembershipChange:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A configuration: each member's address by its id, ascending; a node is a voter, a learner, or neither."""
+    """A configuration: each member's address by its id, ascending. A node is a voter, a learner, removed or unknown."""
 
     voters: Mapping[NodeId, str] = field(default_factory=dict)
     learners: Mapping[NodeId, str] = field(default_factory=dict)
+    removed: frozenset[NodeId] = frozenset()
 
     @property
     def members(self) -> Mapping[NodeId, str]:
@@ -60,24 +81,36 @@ class Membership:
         """How many voters are a majority."""
         return len(self.voters) // 2 + 1
 
-    def after(self, change: MembershipChange) -> Membership | None:
-        """The configuration after this change; None where it changes nothing or would leave no voter."""
-        node_id, voters, learners = change.node_id, dict(self.voters), dict(self.learners)
+    def after(self, change: MembershipChange) -> Membership | ChangeRefusal:
+        """The configuration after this change, or why these members do not allow it."""
+        node_id, voters, learners, removed = change.node_id, dict(self.voters), dict(self.learners), self.removed
         match change.kind:
             case ChangeKind.ADD_LEARNER:
-                if node_id in self.members:
-                    return None
+                if (refusal := self._refusal_to_add(change)) is not None:
+                    return refusal
                 learners[node_id] = change.address
             case ChangeKind.PROMOTE:
                 if node_id not in learners:
-                    return None
+                    return ChangeRefusal.NOT_LEARNER if node_id in voters else ChangeRefusal.NOT_MEMBER
                 voters[node_id] = learners.pop(node_id)
             case ChangeKind.REMOVE:
-                if node_id not in self.members or list(voters) == [node_id]:
-                    return None
+                if node_id not in self.members:
+                    return ChangeRefusal.NOT_MEMBER
+                if list(voters) == [node_id]:
+                    return ChangeRefusal.LAST_VOTER
                 voters.pop(node_id, None)
                 learners.pop(node_id, None)
-        return Membership(_ascending(voters), _ascending(learners))
+                removed |= {node_id}
+        return Membership(_ascending(voters), _ascending(learners), removed)
+
+    def _refusal_to_add(self, change: MembershipChange) -> ChangeRefusal | None:
+        if change.node_id in self.members:
+            return ChangeRefusal.MEMBER_ALREADY
+        if change.node_id in self.removed:
+            return ChangeRefusal.REMOVED_BEFORE
+        if change.address and change.address in self.members.values():
+            return ChangeRefusal.ADDRESS_TAKEN
+        return ChangeRefusal.TOO_MANY if len(self.members) > limits.MAX_PEERS else None
 
 
 def _ascending(nodes: Mapping[NodeId, str]) -> dict[NodeId, str]:
@@ -85,7 +118,9 @@ def _ascending(nodes: Mapping[NodeId, str]) -> dict[NodeId, str]:
 
 
 def encode_membership(membership: Membership) -> bytes:
-    encoded: bytes = msgpack.packb([list(membership.voters.items()), list(membership.learners.items())])
+    encoded: bytes = msgpack.packb(
+        [list(membership.voters.items()), list(membership.learners.items()), sorted(membership.removed)]
+    )
     return encoded
 
 
@@ -93,14 +128,16 @@ def decode_membership(payload: bytes) -> Membership:
     """The configuration of a payload; raises `ProtocolViolationError` for what is none."""
     try:
         match msgpack.unpackb(payload):
-            case [list(voters), list(learners)]:
-                membership = Membership(_nodes(voters), _nodes(learners))
+            case [list(voters), list(learners), list(removed)] if all(type(each) is int for each in removed):
+                membership = Membership(_nodes(voters), _nodes(learners), frozenset(removed))
             case _:
-                raise ProtocolViolationError("a configuration is not two lists of nodes")
+                raise ProtocolViolationError("a configuration is not three lists of nodes")
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise ProtocolViolationError(f"a configuration is malformed: {error}") from error
     if not membership.voters or membership.voters.keys() & membership.learners.keys():
         raise ProtocolViolationError("a configuration has no voter, or a node that is voter and learner")
+    if membership.removed & membership.members.keys():
+        raise ProtocolViolationError("a configuration has a member that was removed")
     return membership
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from mynode.base.ids import LogIndex, ProposalId
 from mynode.base.invariant import invariant
-from mynode.raft.effects import ChangeRefusal, ChangeRefused, Rejected, RejectReason
+from mynode.raft.effects import ChangeRefused, Rejected, RejectReason
+from mynode.raft.membership import ChangeRefusal
 from mynode.raft.messages import Entry, EntryKind, ForwardProposals, Proposal
 from mynode.raft.state import NodeState
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 
 from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
-from mynode.raft.effects import ChangeRefusal, PeerProgress, TransferRefusal, TransferRefused
+from mynode.raft.effects import PeerProgress, TransferRefusal, TransferRefused
 from mynode.raft.events import EntriesLoaded
 from mynode.raft.log import take
-from mynode.raft.membership import ChangeKind, MembershipChange
+from mynode.raft.membership import ChangeKind, ChangeRefusal, Membership, MembershipChange
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -69,8 +69,7 @@ class Leadership:
     @property
     def has_quorum(self) -> bool:
         """Whether a quorum, this node included if it is a voter, was heard within an election timeout."""
-        oldest = self._state.now - self._state.config.election_ticks
-        heard = [progress.peer for progress in self.progress.values() if progress.heard_at > oldest]
+        heard = [progress.peer for progress in self.progress.values() if self._was_heard(progress)]
         return self._state.has_majority([self._state.node_id, *heard])
 
     def send_heartbeats(self) -> int:
@@ -241,8 +240,8 @@ class Leadership:
 
     # --- membership --------------------------------------------------------------------------------------------------
 
-    def refusal_of(self, change: MembershipChange) -> ChangeRefusal | None:
-        """Why this change cannot begin now.
+    def after(self, change: MembershipChange) -> Membership | ChangeRefusal:
+        """The configuration after this change, or why it cannot begin now.
 
         A new leader waits until an entry of its own term is committed: else two leaders could each have changed the
         same configuration, and count by majorities that do not overlap (Ongaro's correction of 2015).
@@ -251,13 +250,22 @@ class Leadership:
         is_running = state.memberships.newest_index > state.commit or state.commit < self.first_index
         if is_running or self.is_handing_over:
             return ChangeRefusal.CHANGE_RUNNING
+        after = state.membership.after(change)
+        if isinstance(after, ChangeRefusal):
+            return after
         if change.kind is ChangeKind.PROMOTE and change.node_id in state.membership.learners:
             progress = self.progress[change.node_id]
             lacks = state.log.last_index - progress.match_index
-            is_alive = progress.heard_at > state.now - state.config.election_ticks
-            if not is_alive or progress.match_index == 0 or lacks > state.config.caught_up_entries:
+            if not self._was_heard(progress) or progress.match_index == 0 or lacks > state.config.caught_up_entries:
                 return ChangeRefusal.NOT_CAUGHT_UP
-        return None
+        alive = {state.node_id, *(each.peer for each in self.progress.values() if self._was_heard(each))}
+        if len(after.voters.keys() & alive) < after.quorum:
+            return ChangeRefusal.UNHEALTHY
+        return after
+
+    def _was_heard(self, progress: Progress) -> bool:
+        """Within the last election timeout."""
+        return progress.heard_at > self._state.now - self._state.config.election_ticks
 
     def membership_changed(self) -> None:
         """A configuration was appended: who is new gets the log, who left gets no more of it."""
@@ -294,9 +302,8 @@ class Leadership:
     def successor(self) -> NodeId | None:
         """Who holds most of the voters that were heard lately; None for none."""
         state = self._state
-        recent = state.now - state.config.election_ticks
         voters = [each for each in self.progress.values() if each.peer in state.membership.voters]
-        best = max(voters, key=lambda each: (each.heard_at > recent, each.match_index), default=None)
+        best = max(voters, key=lambda each: (self._was_heard(each), each.match_index), default=None)
         return None if best is None else best.peer
 
     # --- handing over ------------------------------------------------------------------------------------------------
@@ -330,7 +337,7 @@ class Leadership:
         if self._transfer_to not in (None, to):
             return TransferRefusal.RUNNING
         progress = self.progress[to]
-        if progress.heard_at <= state.now - state.config.election_ticks:
+        if not self._was_heard(progress):
             return TransferRefusal.SILENT
         if state.log.last_index - progress.match_index > state.config.caught_up_entries:
             return TransferRefusal.NOT_CAUGHT_UP

@@ -46,3 +46,9 @@ def next_role(role: Role, cause: Cause) -> Role:
     """The role after `cause`; a pair that the table does not hold is our own mistake."""
     invariant((role, cause) in TRANSITIONS, f"a {role.value} does not change when it {cause.value}")
     return TRANSITIONS[role, cause]
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, which stands in docs/architecture/raft.md."""
+    lines = [f"    {role.name} --> {after.name}: {cause.value}" for (role, cause), after in TRANSITIONS.items()]
+    return "\n".join(["stateDiagram-v2", "    [*] --> FOLLOWER", *lines])

@@ -62,8 +62,7 @@ class NodeState:
         self.peers: tuple[NodeId, ...] = tuple(each for each in membership.members if each != self.node_id)
         self.is_voter: bool = self.node_id in membership.voters
         self.quorum: int = membership.quorum
-        if self.node_id in membership.members:
-            self.is_removed = False
+        self.is_struck: bool = self.node_id in membership.removed
 
     def config_appended(self, entries: Sequence[Entry]) -> bool:
         """These entries are now in the log: a configuration among them counts from now on (dissertation 4.1)."""

@@ -46,10 +46,12 @@ _STATUS_BY_SQLSTATE: Final[Mapping[str, Status]] = {
     "53100": Status.RESOURCE_EXHAUSTED,
     "53300": Status.RESOURCE_EXHAUSTED,
     "55000": Status.FAILED_PRECONDITION,
+    "55006": Status.FAILED_PRECONDITION,
     "57014": Status.DEADLINE_EXCEEDED,
     "57P01": Status.UNAVAILABLE,
     "57P03": Status.UNAVAILABLE,
     "MN001": Status.FAILED_PRECONDITION,
+    "MN002": Status.FAILED_PRECONDITION,
     "XX001": Status.DATA_LOSS,
 }
 _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {

@@ -8,9 +8,14 @@ from typing import Final, Generic, TypeVar
 from grpclib.const import Cardinality
 
 from mynode.rpc.generated.mynode.v1 import (
+    AddMemberRequest,
     ExecuteRequest,
     ExecuteResponse,
+    ListMembersRequest,
+    MembersResponse,
     PeerFrame,
+    PromoteMemberRequest,
+    RemoveMemberRequest,
     SessionFrame,
     StatusRequest,
     StatusResponse,
@@ -40,5 +45,17 @@ TRANSFER_LEADERSHIP: Final = Method(
     Cardinality.UNARY_UNARY,
     TransferLeadershipRequest,
     TransferLeadershipResponse,
+)
+LIST_MEMBERS: Final = Method(
+    "/mynode.v1.ClusterService/ListMembers", Cardinality.UNARY_UNARY, ListMembersRequest, MembersResponse
+)
+ADD_MEMBER: Final = Method(
+    "/mynode.v1.ClusterService/AddMember", Cardinality.UNARY_UNARY, AddMemberRequest, MembersResponse
+)
+PROMOTE_MEMBER: Final = Method(
+    "/mynode.v1.ClusterService/PromoteMember", Cardinality.UNARY_UNARY, PromoteMemberRequest, MembersResponse
+)
+REMOVE_MEMBER: Final = Method(
+    "/mynode.v1.ClusterService/RemoveMember", Cardinality.UNARY_UNARY, RemoveMemberRequest, MembersResponse
 )
 PEER_STREAM: Final = Method("/mynode.v1.RaftService/Stream", Cardinality.STREAM_UNARY, PeerFrame, StreamResponse)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from mynode.actors.ports import NodeIdentity, PeerMessage, PeerStream
@@ -19,19 +19,19 @@ class GrpcPeerTransport:
     """Opens a stream to each other node; a `PeerTransport`.
 
     Args:
-        addresses: at least the other nodes' ones.
+        here: where the other nodes can reach this one.
     """
 
-    def __init__(self, identity: NodeIdentity, addresses: Mapping[NodeId, Address]) -> None:
+    def __init__(self, identity: NodeIdentity, here: Address) -> None:
         self._identity = identity
-        self._addresses = addresses
+        self._here = str(here)
 
     @asynccontextmanager
-    async def connect(self, peer: NodeId) -> AsyncIterator[PeerStream]:
+    async def connect(self, peer: NodeId, address: Address) -> AsyncIterator[PeerStream]:
         """See `PeerTransport.connect`."""
         me = self._identity
-        hello = PeerFrame(sender=me.node_id, receiver=peer, cluster_id=me.cluster_id)
-        async with open_call(self._addresses[peer], PEER_STREAM, hello=hello) as call:
+        hello = PeerFrame(sender=me.node_id, receiver=peer, cluster_id=me.cluster_id, address=self._here)
+        async with open_call(address, PEER_STREAM, hello=hello) as call:
             yield _GrpcPeerStream(call, hello)
 
 

@@ -95,6 +95,7 @@ class MessageCodec(CodecBase):
                     _unless_default(2, message.receiver),
                     _unless_default(3, message.cluster_id.encode()),
                     _unless_default(4, message.batch),
+                    _unless_default(5, message.address.encode()),
                 )
             )
         return message.SerializeToString()

@@ -13,17 +13,30 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from mynode.actors.ports import ClusterPort, NodeIdentity, PeerPort, SessionPort
-from mynode.base.errors import ProtocolViolationError, ShuttingDownError
+from mynode.base.address import Address
+from mynode.base.errors import ConfigError, ProtocolViolationError, ShuttingDownError
+from mynode.base.limits import MAX_NODE_ID
+from mynode.raft.membership import ChangeKind, MembershipChange
 from mynode.rpc.bridge import in_trio
 from mynode.rpc.direct import buffer_of
 from mynode.rpc.errors import handler
 from mynode.rpc.execute import execute
 from mynode.rpc.generated.mynode import v1
-from mynode.rpc.methods import EXECUTE, PEER_STREAM, SESSION, STATUS, TRANSFER_LEADERSHIP
+from mynode.rpc.methods import (
+    ADD_MEMBER,
+    EXECUTE,
+    LIST_MEMBERS,
+    PEER_STREAM,
+    PROMOTE_MEMBER,
+    REMOVE_MEMBER,
+    SESSION,
+    STATUS,
+    TRANSFER_LEADERSHIP,
+)
 from mynode.rpc.peer_codec import decode_peer_messages
 from mynode.rpc.protobuf import MessageCodec, ProtoMessage
 from mynode.rpc.session import SessionCall
-from mynode.rpc.status import status_to_message
+from mynode.rpc.status import members_to_message, status_to_message
 
 Request = TypeVar("Request", bound=ProtoMessage)
 
@@ -91,6 +104,10 @@ class ClusterService:
         return {
             STATUS.route: handler(STATUS, self._status),
             TRANSFER_LEADERSHIP.route: handler(TRANSFER_LEADERSHIP, self._transfer_leadership),
+            LIST_MEMBERS.route: handler(LIST_MEMBERS, self._list_members),
+            ADD_MEMBER.route: handler(ADD_MEMBER, self._add_member),
+            PROMOTE_MEMBER.route: handler(PROMOTE_MEMBER, self._promote_member),
+            REMOVE_MEMBER.route: handler(REMOVE_MEMBER, self._remove_member),
         }
 
     async def _status(self, stream: Stream[v1.StatusRequest, ProtoMessage]) -> None:
@@ -101,6 +118,34 @@ class ClusterService:
         request = await _request(stream)
         leader = await in_trio(self._cluster.transfer_leadership, request.node_id or None)
         await stream.send_message(v1.TransferLeadershipResponse(leader_id=leader))
+
+    async def _list_members(self, stream: Stream[v1.ListMembersRequest, ProtoMessage]) -> None:
+        await _request(stream)
+        await self._send_members(stream)
+
+    async def _add_member(self, stream: Stream[v1.AddMemberRequest, ProtoMessage]) -> None:
+        request = await _request(stream)
+        address = str(Address.parse(request.address))
+        if not 1 <= request.node_id <= MAX_NODE_ID:
+            raise ConfigError(f"a node's number is from 1 to {MAX_NODE_ID}, not {request.node_id}")
+        await self._change(MembershipChange(ChangeKind.ADD_LEARNER, request.node_id, address))
+        await self._send_members(stream)
+
+    async def _promote_member(self, stream: Stream[v1.PromoteMemberRequest, ProtoMessage]) -> None:
+        request = await _request(stream)
+        await self._change(MembershipChange(ChangeKind.PROMOTE, request.node_id))
+        await self._send_members(stream)
+
+    async def _remove_member(self, stream: Stream[v1.RemoveMemberRequest, ProtoMessage]) -> None:
+        request = await _request(stream)
+        await self._change(MembershipChange(ChangeKind.REMOVE, request.node_id))
+        await self._send_members(stream)
+
+    async def _change(self, change: MembershipChange) -> None:
+        await in_trio(self._cluster.change_members, change)
+
+    async def _send_members(self, stream: Stream[Request, ProtoMessage]) -> None:
+        await stream.send_message(members_to_message(await in_trio(self._cluster.members)))
 
 
 async def _request(stream: Stream[Request, ProtoMessage]) -> Request:
@@ -127,6 +172,8 @@ class RaftService:
         if hello is None:
             raise ProtocolViolationError("the stream ended without a frame")
         self._check(hello)
+        if hello.address:
+            self._peers.greet(hello.sender, Address.parse(hello.address))
         await stream.send_initial_metadata()
         await buffer_of(stream._stream).deliver(self._receive, holds_back=False)
         await stream.send_message(v1.StreamResponse())

@@ -1,10 +1,10 @@
-"""A node's status as a message and back."""
+"""A node's status, and its list of the members, as messages and back."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from mynode.actors.ports import NodeStatus, PeerStatus
+from mynode.actors.ports import Members, MemberStatus, NodeStatus, PeerStatus
 from mynode.base.address import Address
 from mynode.base.errors import ConfigError, ProtocolViolationError
 from mynode.raft.effects import Role
@@ -49,6 +49,34 @@ def status_to_message(status: NodeStatus) -> v1.StatusResponse:
             )
             for peer in status.peers
         ],
+    )
+
+
+def members_to_message(members: Members) -> v1.MembersResponse:
+    return v1.MembersResponse(
+        members=[
+            v1.Member(
+                node_id=member.node_id,
+                address=member.address,
+                is_voter=member.is_voter,
+                is_leader=member.is_leader,
+                lag_entries=member.lag_entries,
+            )
+            for member in members.members
+        ],
+        removed=list(members.removed),
+        cluster_id=members.cluster_id,
+    )
+
+
+def members_from_message(message: v1.MembersResponse) -> Members:
+    return Members(
+        members=tuple(
+            MemberStatus(member.node_id, member.address, member.is_voter, member.is_leader, member.lag_entries)
+            for member in message.members
+        ),
+        removed=tuple(message.removed),
+        cluster_id=message.cluster_id,
     )
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -22,7 +23,7 @@ from mynode.base.address import Address
 from mynode.base.ids import NodeId
 from mynode.base.invariant import invariant
 from mynode.client.status import StatusReport
-from mynode.cluster.directory import ClusterPlan, write_node_configs
+from mynode.cluster.directory import ClusterPlan, write_joining_config, write_node_configs
 from mynode.cluster.launcher import node_command, node_environment
 from mynode.cluster.survey import survey, wait_for_leader
 
@@ -56,8 +57,9 @@ class RealCluster:
         plan: addresses and directories.
     """
 
-    def __init__(self, plan: ClusterPlan) -> None:
+    def __init__(self, plan: ClusterPlan, settings: Mapping[str, str | int]) -> None:
         self.plan = plan
+        self._settings = settings
         self._processes: dict[NodeId, trio.Process] = {}
 
     @property
@@ -96,6 +98,14 @@ class RealCluster:
                     env=node_environment(),
                     start_new_session=True,
                 )
+
+    async def join(self, node_id: NodeId, *, cluster_id: str | None = None) -> Address:
+        """Start one more node, which waits to be added; returns its address."""
+        address = free_addresses(1)[0]
+        plan = self.plan if cluster_id is None else replace(self.plan, cluster_id=cluster_id)
+        write_joining_config(plan, node_id, address, self._settings)
+        await self.start(node_id)
+        return address
 
     async def kill(self, *node_ids: NodeId) -> None:
         """`kill -9` these nodes (all, if none is named) at the same moment, and wait for their end."""
@@ -181,8 +191,9 @@ async def real_cluster(
     """
     addresses = free_addresses(nodes)
     plan = ClusterPlan("test", directory, dict(enumerate(addresses, start=1)))
-    write_node_configs(plan, {"log_level": "info", "log_format": "logfmt", **(settings or {})})
-    cluster = RealCluster(plan)
+    all_settings = {"log_level": "info", "log_format": "logfmt", **(settings or {})}
+    write_node_configs(plan, all_settings)
+    cluster = RealCluster(plan, all_settings)
     try:
         for node_id in plan.members if start is None else start:
             await cluster.start(node_id)

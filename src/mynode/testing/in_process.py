@@ -69,10 +69,12 @@ class _MemoryTransport:
     sender: NodeId
 
     @asynccontextmanager
-    async def connect(self, peer: NodeId) -> AsyncIterator[_MemoryStream]:
+    async def connect(self, peer: NodeId, address: Address) -> AsyncIterator[_MemoryStream]:
         await trio.sleep(LATENCY_S)
         if peer not in self.network.nodes:
             raise ConnectionFailedError(f"node {peer} is down")
+        if (self.sender, peer) not in self.network.cut:
+            self.network.nodes[peer].greet(self.sender, Address("memory", self.sender))
         yield _MemoryStream(self.network, self.sender, peer)
 
 
@@ -139,7 +141,7 @@ class _ClientTransport:
 
 
 class InProcessCluster:
-    """Nodes 1 to `size`, each startable, stoppable and crashable. Disks outlive their node.
+    """Nodes 1 to `size`, each startable, stoppable and crashable, and more that join. Disks outlive their node.
 
     Attributes:
         engines: of each node's present or last life.
@@ -182,6 +184,15 @@ class InProcessCluster:
         """Set when the node's present life is over."""
         return self._ended[node_id]
 
+    async def join(self, node_id: NodeId) -> Node:
+        """Start one more node, which waits to be added at `address`; its later starts are `start`'s."""
+        self.disks[node_id] = MemoryDisk(seed=self._random.randrange(2**32))
+        return await self.start(node_id)
+
+    @staticmethod
+    def address(node_id: NodeId) -> str:
+        return str(Address("memory", node_id))
+
     async def start(self, node_id: NodeId) -> Node:
         files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
         self.engines[node_id] = files.engine
@@ -194,7 +205,7 @@ class InProcessCluster:
         )
         node = Node(
             NodeIdentity("test", node_id),
-            self._members,
+            self._members if node_id in self._members else {},
             files,
             timing=Timing(),
             surroundings=surroundings,
@@ -234,15 +245,16 @@ class InProcessCluster:
         await self.crash(node_id)
 
     async def leader(self) -> NodeId:
-        """Wait until a majority of the running nodes follow one leader, and say who."""
+        """Wait until a majority of the voters run and follow one leader, and say who."""
         while True:
-            followed = [
-                change.leader
-                for node in self.nodes.values()
-                if (change := node.raft.leader.value) is not None and change.leader is not None
-            ]
-            for leader in self.nodes:
-                if 2 * followed.count(leader) > len(self.disks):
+            for leader, node in self.nodes.items():
+                voters = node.raft.membership.voters
+                followers = [
+                    each
+                    for each in self.nodes.keys() & voters
+                    if (change := self.nodes[each].raft.leader.value) is not None and change.leader == leader
+                ]
+                if leader in followers and 2 * len(followers) > len(voters):
                     return leader
             await trio.sleep(LATENCY_S)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
-from mynode.actors.ports import NodeStatus, PeerMessage, PeerStatus
+from mynode.actors.ports import Members, MemberStatus, NodeStatus, PeerMessage, PeerStatus
 from mynode.base.address import Address
 from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError, error_from_wire
 from mynode.base.ids import NodeId
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES, ROWS_PER_BATCH
 from mynode.raft.effects import Role
+from mynode.raft.membership import MembershipChange
 from mynode.session.api import (
     CancelRequest,
     CloseRequest,
@@ -23,6 +24,16 @@ from mynode.session.api import (
     SessionRequest,
     StatementReply,
     StatementRequest,
+)
+
+MEMBERS = Members(
+    members=(
+        MemberStatus(1, "127.0.0.1:9601", is_voter=True, is_leader=True, lag_entries=0),
+        MemberStatus(2, "127.0.0.1:9602", is_voter=True, is_leader=False, lag_entries=7),
+        MemberStatus(6, "127.0.0.1:9606", is_voter=False, is_leader=False, lag_entries=None),
+    ),
+    removed=(3, 4),
+    cluster_id="test",
 )
 
 STATUS = NodeStatus(
@@ -155,6 +166,8 @@ class ScriptedNode:
         self.connections: list[ScriptedConnection] = []
         self.received: list[tuple[NodeId, tuple[PeerMessage, ...]]] = []
         self.refusal: MyNodeError | None = None
+        self.changes: list[MembershipChange] = []
+        self.greeted: list[tuple[NodeId, Address]] = []
         self.on_receive: Callable[[], None] = lambda: None
 
     def connect(self) -> ScriptedConnection:
@@ -173,6 +186,20 @@ class ScriptedNode:
         if to == 2:
             return 2
         raise OperationRefusedError(f"node {to} cannot lead")
+
+    async def members(self) -> Members:
+        await trio.lowlevel.checkpoint()
+        return MEMBERS
+
+    async def change_members(self, change: MembershipChange) -> None:
+        """Takes up what it is asked, and refuses for node 9."""
+        await trio.lowlevel.checkpoint()
+        self.changes.append(change)
+        if change.node_id == 9:
+            raise OperationRefusedError("not node 9")
+
+    def greet(self, sender: NodeId, address: Address) -> None:
+        self.greeted.append((sender, address))
 
     def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         self.received.append((sender, messages))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mynode.base.errors import ProtocolViolationError
 from mynode.raft.membership import (
     ChangeKind,
+    ChangeRefusal,
     Membership,
     MembershipChange,
     Memberships,
@@ -19,6 +20,8 @@ from mynode.raft.membership import (
 from mynode.raft.messages import Entry, EntryKind
 
 THREE = Membership({1: "a", 2: "b", 3: "c"})
+GONE = Membership({1: "a", 2: "b", 3: "c"}, removed=frozenset({4}))
+NINE = Membership({number: f"n{number}" for number in range(1, 10)})
 WITH_LEARNER = Membership({1: "a", 2: "b", 3: "c"}, {4: "d"})
 
 
@@ -31,24 +34,28 @@ def test_a_learner_is_added_promoted_and_removed() -> None:
     assert added == WITH_LEARNER
     promoted = WITH_LEARNER.after(MembershipChange(ChangeKind.PROMOTE, 4))
     assert promoted == Membership({1: "a", 2: "b", 3: "c", 4: "d"})
-    assert promoted is not None
-    assert promoted.after(MembershipChange(ChangeKind.REMOVE, 4)) == THREE
-    assert WITH_LEARNER.after(MembershipChange(ChangeKind.REMOVE, 4)) == THREE
+    assert isinstance(promoted, Membership)
+    gone = Membership(THREE.voters, removed=frozenset({4}))
+    assert promoted.after(MembershipChange(ChangeKind.REMOVE, 4)) == gone
+    assert WITH_LEARNER.after(MembershipChange(ChangeKind.REMOVE, 4)) == gone
 
 
 @pytest.mark.parametrize(
-    ("membership", "change"),
+    ("membership", "change", "refusal"),
     [
-        (THREE, MembershipChange(ChangeKind.ADD_LEARNER, 3, "c")),
-        (WITH_LEARNER, MembershipChange(ChangeKind.ADD_LEARNER, 4, "d")),
-        (THREE, MembershipChange(ChangeKind.PROMOTE, 4)),
-        (THREE, MembershipChange(ChangeKind.PROMOTE, 3)),
-        (THREE, MembershipChange(ChangeKind.REMOVE, 4)),
-        (Membership({1: "a"}, {2: "b"}), MembershipChange(ChangeKind.REMOVE, 1)),
+        (THREE, MembershipChange(ChangeKind.ADD_LEARNER, 3, "x"), ChangeRefusal.MEMBER_ALREADY),
+        (WITH_LEARNER, MembershipChange(ChangeKind.ADD_LEARNER, 4, "d"), ChangeRefusal.MEMBER_ALREADY),
+        (THREE, MembershipChange(ChangeKind.ADD_LEARNER, 4, "c"), ChangeRefusal.ADDRESS_TAKEN),
+        (GONE, MembershipChange(ChangeKind.ADD_LEARNER, 4, "d"), ChangeRefusal.REMOVED_BEFORE),
+        (NINE, MembershipChange(ChangeKind.ADD_LEARNER, 10, "x"), ChangeRefusal.TOO_MANY),
+        (THREE, MembershipChange(ChangeKind.PROMOTE, 4), ChangeRefusal.NOT_MEMBER),
+        (THREE, MembershipChange(ChangeKind.PROMOTE, 3), ChangeRefusal.NOT_LEARNER),
+        (THREE, MembershipChange(ChangeKind.REMOVE, 4), ChangeRefusal.NOT_MEMBER),
+        (Membership({1: "a"}, {2: "b"}), MembershipChange(ChangeKind.REMOVE, 1), ChangeRefusal.LAST_VOTER),
     ],
 )
-def test_impossible_changes(membership: Membership, change: MembershipChange) -> None:
-    assert membership.after(change) is None
+def test_impossible_changes(membership: Membership, change: MembershipChange, refusal: ChangeRefusal) -> None:
+    assert membership.after(change) is refusal
 
 
 @pytest.mark.parametrize(("voters", "quorum"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (7, 4)])
@@ -57,7 +64,8 @@ def test_a_quorum_is_a_majority_of_the_voters(voters: int, quorum: int) -> None:
 
 
 def test_a_configuration_is_read_as_written() -> None:
-    assert decode_membership(encode_membership(WITH_LEARNER)) == WITH_LEARNER
+    for membership in (WITH_LEARNER, GONE):
+        assert decode_membership(encode_membership(membership)) == membership
 
 
 @pytest.mark.parametrize(
@@ -66,12 +74,15 @@ def test_a_configuration_is_read_as_written() -> None:
         b"",
         b"\xc1",
         msgpack.packb([]),
-        msgpack.packb([[], []]),
-        msgpack.packb([[[1, "a"]], [[1, "a"]]]),
-        msgpack.packb([[[1, "a"], [1, "b"]], []]),
-        msgpack.packb([[[0, "a"]], []]),
-        msgpack.packb([[[1, 2]], []]),
-        msgpack.packb([[7], []]),
+        msgpack.packb([[], [], []]),
+        msgpack.packb([[[1, "a"]], [[1, "a"]], []]),
+        msgpack.packb([[[1, "a"], [1, "b"]], [], []]),
+        msgpack.packb([[[0, "a"]], [], []]),
+        msgpack.packb([[[1, 2]], [], []]),
+        msgpack.packb([[7], [], []]),
+        msgpack.packb([[[1, "a"]], [], ["x"]]),
+        msgpack.packb([[[1, "a"]], [], [1]]),
+        msgpack.packb([[[1, "a"]], []]),
         msgpack.packb({1: 2}),
     ],
 )

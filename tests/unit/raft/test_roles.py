@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mynode.base.errors import InvariantViolation
 from mynode.raft.effects import Role
-from mynode.raft.roles import TRANSITIONS, Cause, next_role
+from mynode.raft.roles import TRANSITIONS, Cause, diagram, next_role
+
+DOCS = Path(__file__).parents[3] / "docs" / "architecture" / "raft.md"
 
 
 def test_only_a_candidate_becomes_leader() -> None:
@@ -25,3 +29,15 @@ def test_every_cause_is_used() -> None:
 def test_what_the_table_does_not_hold_is_our_mistake() -> None:
     with pytest.raises(InvariantViolation, match="a leader does not change when it a leader of this term spoke"):
         next_role(Role.LEADER, Cause.LEADER_HEARD)
+
+
+def test_the_diagram_in_the_docs_is_that_of_the_table(rewrite: bool) -> None:
+    """After a change of the table run pytest with `--rewrite`."""
+    text = DOCS.read_text()
+    before, rest = text.split("```mermaid\n", 1)
+    _, after = rest.split("```\n", 1)
+    current = f"{before}```mermaid\n{diagram()}\n```\n{after}"
+    if rewrite:
+        DOCS.write_text(current)
+    else:
+        assert text == current

@@ -4,12 +4,18 @@
 # This file has been @generated
 
 __all__ = (
+    "AddMemberRequest",
     "Column",
     "ErrorDetail",
     "ExecuteRequest",
     "ExecuteResponse",
+    "ListMembersRequest",
+    "Member",
+    "MembersResponse",
     "PeerFrame",
     "PeerStatus",
+    "PromoteMemberRequest",
+    "RemoveMemberRequest",
     "Role",
     "Row",
     "SessionFrame",
@@ -73,6 +79,27 @@ class Role(betterproto2.Enum):
             "ROLE_LEADER": 4,
             "ROLE_LEARNER": 5,
         }
+
+
+@dataclass(eq=False, repr=False)
+class AddMemberRequest(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["AddMemberRequest"]
+
+    node_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+    """
+    Never one that a node of this cluster has had before.
+    """
+
+    address: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    host:port
+    """
+
+
+default_message_pool.register_message("mynode.v1", "AddMemberRequest", AddMemberRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -203,6 +230,66 @@ default_message_pool.register_message("mynode.v1", "ExecuteResponse", ExecuteRes
 
 
 @dataclass(eq=False, repr=False)
+class ListMembersRequest(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["ListMembersRequest"]
+
+    pass
+
+
+default_message_pool.register_message("mynode.v1", "ListMembersRequest", ListMembersRequest)
+
+
+@dataclass(eq=False, repr=False)
+class Member(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["Member"]
+
+    node_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+
+    address: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    host:port
+    """
+
+    is_voter: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+
+    is_leader: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+
+    lag_entries: "int | None" = betterproto2.field(5, betterproto2.TYPE_UINT64, optional=True)
+    """
+    Entries of the leader's log that it is not known to hold; absent where the leader was not asked.
+    """
+
+
+default_message_pool.register_message("mynode.v1", "Member", Member)
+
+
+@dataclass(eq=False, repr=False)
+class MembersResponse(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["MembersResponse"]
+
+    members: "list[Member]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    removed: "list[int]" = betterproto2.field(2, betterproto2.TYPE_UINT32, repeated=True)
+    """
+    Numbers of nodes that were removed; they are never used again.
+    """
+
+    cluster_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("mynode.v1", "MembersResponse", MembersResponse)
+
+
+@dataclass(eq=False, repr=False)
 class PeerFrame(betterproto2.Message):
     @betterproto2.staticproperty
     @staticmethod
@@ -221,6 +308,11 @@ class PeerFrame(betterproto2.Message):
     batch: "bytes" = betterproto2.field(4, betterproto2.TYPE_BYTES)
     """
     A msgpack array of Raft messages; mynode/rpc/raft_codec.py has the layout. Empty in the first frame.
+    """
+
+    address: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    In the first frame: host:port where the sender can be reached.
     """
 
 
@@ -261,6 +353,32 @@ class PeerStatus(betterproto2.Message):
 
 
 default_message_pool.register_message("mynode.v1", "PeerStatus", PeerStatus)
+
+
+@dataclass(eq=False, repr=False)
+class PromoteMemberRequest(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["PromoteMemberRequest"]
+
+    node_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+
+
+default_message_pool.register_message("mynode.v1", "PromoteMemberRequest", PromoteMemberRequest)
+
+
+@dataclass(eq=False, repr=False)
+class RemoveMemberRequest(betterproto2.Message):
+    @betterproto2.staticproperty
+    @staticmethod
+    def DESCRIPTOR() -> Descriptor:
+        return MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR.message_types_by_name["RemoveMemberRequest"]
+
+    node_id: "int" = betterproto2.field(1, betterproto2.TYPE_UINT32)
+
+
+default_message_pool.register_message("mynode.v1", "RemoveMemberRequest", RemoveMemberRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -445,13 +563,13 @@ default_message_pool.register_message("mynode.v1", "Value", Value)
 
 
 MYNODE_V1_CLUSTER_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
-    b'\n\x17mynode/v1/cluster.proto\x12\tmynode.v1"\x0f\n\rStatusRequest"\xb8\x04\n\x0eStatusResponse\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x1d\n\ncluster_id\x18\x02 \x01(\tR\tclusterId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.mynode.v1.RoleR\x04role\x12\x12\n\x04term\x18\x05 \x01(\x04R\x04term\x12\x1b\n\tleader_id\x18\x06 \x01(\rR\x08leaderId\x12%\n\x0eleader_address\x18\x07 \x01(\tR\rleaderAddress\x12!\n\x0ccommit_index\x18\x08 \x01(\x04R\x0bcommitIndex\x12#\n\rapplied_index\x18\t \x01(\x04R\x0cappliedIndex\x12&\n\x0ffirst_log_index\x18\n \x01(\x04R\rfirstLogIndex\x12$\n\x0elast_log_index\x18\x0b \x01(\x04R\x0clastLogIndex\x12\x1b\n\tlog_bytes\x18\x0c \x01(\x04R\x08logBytes\x12!\n\x0ctree_records\x18\r \x01(\x04R\x0btreeRecords\x12\x1a\n\x08sessions\x18\x0e \x01(\rR\x08sessions\x12\x1b\n\tuptime_ms\x18\x0f \x01(\x04R\x08uptimeMs\x12+\n\x05peers\x18\x10 \x03(\x0b2\x15.mynode.v1.PeerStatusR\x05peers\x12\x1b\n\tdisk_full\x18\x11 \x01(\x08R\x08diskFull"4\n\x19TransferLeadershipRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId"9\n\x1aTransferLeadershipResponse\x12\x1b\n\tleader_id\x18\x01 \x01(\rR\x08leaderId"\xd2\x01\n\nPeerStatus\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address\x12\x1f\n\x0bmatch_index\x18\x03 \x01(\x04R\nmatchIndex\x12\x1f\n\x0blag_entries\x18\x04 \x01(\x04R\nlagEntries\x12\x14\n\x05state\x18\x05 \x01(\tR\x05state\x12\'\n\rlast_heard_ms\x18\x06 \x01(\x04H\x00R\x0blastHeardMs\x88\x01\x01B\x10\n\x0e_last_heard_ms*|\n\x04Role\x12\x12\n\x10ROLE_UNSPECIFIED\x12\x11\n\rROLE_FOLLOWER\x10\x01\x12\x16\n\x12ROLE_PRE_CANDIDATE\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x0f\n\x0bROLE_LEADER\x10\x04\x12\x10\n\x0cROLE_LEARNER\x10\x052\xb2\x01\n\x0eClusterService\x12=\n\x06Status\x12\x18.mynode.v1.StatusRequest\x1a\x19.mynode.v1.StatusResponse\x12a\n\x12TransferLeadership\x12$.mynode.v1.TransferLeadershipRequest\x1a%.mynode.v1.TransferLeadershipResponseb\x06proto3'
+    b'\n\x17mynode/v1/cluster.proto\x12\tmynode.v1"\x0f\n\rStatusRequest"\xb8\x04\n\x0eStatusResponse\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x1d\n\ncluster_id\x18\x02 \x01(\tR\tclusterId\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.mynode.v1.RoleR\x04role\x12\x12\n\x04term\x18\x05 \x01(\x04R\x04term\x12\x1b\n\tleader_id\x18\x06 \x01(\rR\x08leaderId\x12%\n\x0eleader_address\x18\x07 \x01(\tR\rleaderAddress\x12!\n\x0ccommit_index\x18\x08 \x01(\x04R\x0bcommitIndex\x12#\n\rapplied_index\x18\t \x01(\x04R\x0cappliedIndex\x12&\n\x0ffirst_log_index\x18\n \x01(\x04R\rfirstLogIndex\x12$\n\x0elast_log_index\x18\x0b \x01(\x04R\x0clastLogIndex\x12\x1b\n\tlog_bytes\x18\x0c \x01(\x04R\x08logBytes\x12!\n\x0ctree_records\x18\r \x01(\x04R\x0btreeRecords\x12\x1a\n\x08sessions\x18\x0e \x01(\rR\x08sessions\x12\x1b\n\tuptime_ms\x18\x0f \x01(\x04R\x08uptimeMs\x12+\n\x05peers\x18\x10 \x03(\x0b2\x15.mynode.v1.PeerStatusR\x05peers\x12\x1b\n\tdisk_full\x18\x11 \x01(\x08R\x08diskFull"4\n\x19TransferLeadershipRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId"9\n\x1aTransferLeadershipResponse\x12\x1b\n\tleader_id\x18\x01 \x01(\rR\x08leaderId"\x14\n\x12ListMembersRequest"E\n\x10AddMemberRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address"/\n\x14PromoteMemberRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId".\n\x13RemoveMemberRequest\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId"w\n\x0fMembersResponse\x12+\n\x07members\x18\x01 \x03(\x0b2\x11.mynode.v1.MemberR\x07members\x12\x18\n\x07removed\x18\x02 \x03(\rR\x07removed\x12\x1d\n\ncluster_id\x18\x03 \x01(\tR\tclusterId"\xa9\x01\n\x06Member\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address\x12\x19\n\x08is_voter\x18\x03 \x01(\x08R\x07isVoter\x12\x1b\n\tis_leader\x18\x04 \x01(\x08R\x08isLeader\x12$\n\x0blag_entries\x18\x05 \x01(\x04H\x00R\nlagEntries\x88\x01\x01B\x0e\n\x0c_lag_entries"\xd2\x01\n\nPeerStatus\x12\x17\n\x07node_id\x18\x01 \x01(\rR\x06nodeId\x12\x18\n\x07address\x18\x02 \x01(\tR\x07address\x12\x1f\n\x0bmatch_index\x18\x03 \x01(\x04R\nmatchIndex\x12\x1f\n\x0blag_entries\x18\x04 \x01(\x04R\nlagEntries\x12\x14\n\x05state\x18\x05 \x01(\tR\x05state\x12\'\n\rlast_heard_ms\x18\x06 \x01(\x04H\x00R\x0blastHeardMs\x88\x01\x01B\x10\n\x0e_last_heard_ms*|\n\x04Role\x12\x12\n\x10ROLE_UNSPECIFIED\x12\x11\n\rROLE_FOLLOWER\x10\x01\x12\x16\n\x12ROLE_PRE_CANDIDATE\x10\x02\x12\x12\n\x0eROLE_CANDIDATE\x10\x03\x12\x0f\n\x0bROLE_LEADER\x10\x04\x12\x10\n\x0cROLE_LEARNER\x10\x052\xdc\x03\n\x0eClusterService\x12=\n\x06Status\x12\x18.mynode.v1.StatusRequest\x1a\x19.mynode.v1.StatusResponse\x12a\n\x12TransferLeadership\x12$.mynode.v1.TransferLeadershipRequest\x1a%.mynode.v1.TransferLeadershipResponse\x12H\n\x0bListMembers\x12\x1d.mynode.v1.ListMembersRequest\x1a\x1a.mynode.v1.MembersResponse\x12D\n\tAddMember\x12\x1b.mynode.v1.AddMemberRequest\x1a\x1a.mynode.v1.MembersResponse\x12L\n\rPromoteMember\x12\x1f.mynode.v1.PromoteMemberRequest\x1a\x1a.mynode.v1.MembersResponse\x12J\n\x0cRemoveMember\x12\x1e.mynode.v1.RemoveMemberRequest\x1a\x1a.mynode.v1.MembersResponseb\x06proto3'
 )
 MYNODE_V1_ERRORS_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
     b'\n\x16mynode/v1/errors.proto\x12\tmynode.v1"\x8f\x01\n\x0bErrorDetail\x12\x1a\n\x08sqlstate\x18\x01 \x01(\tR\x08sqlstate\x12\x1a\n\x08position\x18\x02 \x01(\rR\x08position\x12\x12\n\x04hint\x18\x03 \x01(\tR\x04hint\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1c\n\tretryable\x18\x05 \x01(\x08R\tretryableb\x06proto3'
 )
 MYNODE_V1_RAFT_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
-    b'\n\x14mynode/v1/raft.proto\x12\tmynode.v1"t\n\tPeerFrame\x12\x16\n\x06sender\x18\x01 \x01(\rR\x06sender\x12\x1a\n\x08receiver\x18\x02 \x01(\rR\x08receiver\x12\x1d\n\ncluster_id\x18\x03 \x01(\tR\tclusterId\x12\x14\n\x05batch\x18\x04 \x01(\x0cR\x05batch"\x10\n\x0eStreamResponse2J\n\x0bRaftService\x12;\n\x06Stream\x12\x14.mynode.v1.PeerFrame\x1a\x19.mynode.v1.StreamResponse(\x01b\x06proto3'
+    b'\n\x14mynode/v1/raft.proto\x12\tmynode.v1"\x8e\x01\n\tPeerFrame\x12\x16\n\x06sender\x18\x01 \x01(\rR\x06sender\x12\x1a\n\x08receiver\x18\x02 \x01(\rR\x08receiver\x12\x1d\n\ncluster_id\x18\x03 \x01(\tR\tclusterId\x12\x14\n\x05batch\x18\x04 \x01(\x0cR\x05batch\x12\x18\n\x07address\x18\x05 \x01(\tR\x07address"\x10\n\x0eStreamResponse2J\n\x0bRaftService\x12;\n\x06Stream\x12\x14.mynode.v1.PeerFrame\x1a\x19.mynode.v1.StreamResponse(\x01b\x06proto3'
 )
 MYNODE_V1_SQL_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
     b'\n\x13mynode/v1/sql.proto\x12\tmynode.v1"\xa1\x01\n\x05Value\x12\x14\n\x04null\x18\x01 \x01(\x08H\x00R\x04null\x12\x1a\n\x07boolean\x18\x02 \x01(\x08H\x00R\x07boolean\x12\x1a\n\x07integer\x18\x03 \x01(\x03H\x00R\x07integer\x12\x16\n\x05float\x18\x04 \x01(\x01H\x00R\x05float\x12\x14\n\x04text\x18\x05 \x01(\tH\x00R\x04text\x12\x14\n\x04blob\x18\x06 \x01(\x0cH\x00R\x04blobB\x06\n\x04kind"\xdf\x01\n\x0eExecuteRequest\x12\x10\n\x03sql\x18\x01 \x01(\tR\x03sql\x120\n\nparameters\x18\x02 \x03(\x0b2\x10.mynode.v1.ValueR\nparameters\x12\x1d\n\ntimeout_ms\x18\x03 \x01(\rR\ttimeoutMs\x12\x1d\n\nsession_id\x18\x04 \x01(\x0cR\tsessionId\x12\x1a\n\x08sequence\x18\x05 \x01(\x04R\x08sequence\x12\x19\n\x08is_retry\x18\x06 \x01(\x08R\x07isRetry\x12\x14\n\x05floor\x18\x07 \x01(\x04R\x05floor"0\n\x06Column\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04type\x18\x02 \x01(\tR\x04type"/\n\x03Row\x12(\n\x06values\x18\x01 \x03(\x0b2\x10.mynode.v1.ValueR\x06values"\xc2\x01\n\x0fExecuteResponse\x12+\n\x07columns\x18\x01 \x03(\x0b2\x11.mynode.v1.ColumnR\x07columns\x12"\n\x04rows\x18\x02 \x03(\x0b2\x0e.mynode.v1.RowR\x04rows\x12\x1f\n\x0bcommand_tag\x18\x03 \x01(\tR\ncommandTag\x12#\n\rrows_affected\x18\x04 \x01(\x03R\x0crowsAffected\x12\x18\n\x07version\x18\x05 \x01(\x04R\x07version"$\n\x0cSessionFrame\x12\x14\n\x05batch\x18\x01 \x01(\x0cR\x05batch2\x8f\x01\n\nSqlService\x12@\n\x07Execute\x12\x19.mynode.v1.ExecuteRequest\x1a\x1a.mynode.v1.ExecuteResponse\x12?\n\x07Session\x12\x17.mynode.v1.SessionFrame\x1a\x17.mynode.v1.SessionFrame(\x010\x01b\x06proto3'
