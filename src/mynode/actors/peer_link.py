@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox
-from mynode.actors.ports import PeerTransport
+from mynode.actors.ports import PeerMessage, PeerTransport
 from mynode.actors.protocol import RAFT_RESERVED, LinkBroken, PeerBatch, RaftMessage
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError
@@ -22,7 +22,11 @@ LAST_RETRY_S: Final = 1.0
 
 
 class PeerLinkActor:
-    """Sends to one peer. Messages for a peer that is away are dropped, never kept: Raft sends what matters again."""
+    """Sends to one peer. Messages for a peer that is away are dropped, never kept: Raft sends what matters again.
+
+    Between two followers nothing is said for long, so that a stream which broke is found out by the next message: a
+    vote, say, for a node that has come back. That one is sent again over a new stream, at once.
+    """
 
     def __init__(
         self,
@@ -48,17 +52,25 @@ class PeerLinkActor:
 
     async def run(self) -> None:
         retry_s = FIRST_RETRY_S
+        unsent: list[PeerMessage] = []
         while True:
+            is_second_try = bool(unsent)
             try:
                 async with self._transport.connect(self._peer, self._address) as stream:
                     log.info("peer connected", peer=self._peer)
                     retry_s = FIRST_RETRY_S
                     while True:
-                        batches = await self._inbox.drain()
-                        await stream.send([message for batch in batches for message in batch])
+                        if not unsent:
+                            unsent = [message for batch in await self._inbox.drain() for message in batch]
+                        await stream.send(unsent)
+                        unsent = []
+                        is_second_try = False
             except ConnectionFailedError as error:
                 log.debug("peer unreachable", peer=self._peer, reason=str(error))
             self._raft.post(LinkBroken(self._peer), leave=RAFT_RESERVED)
+            if unsent and not is_second_try:
+                continue
+            unsent = []
             with trio.move_on_after(retry_s * self._random.uniform(0.5, 1.0)):
                 await self._peer_is_there.wait()
             retry_s = FIRST_RETRY_S if self._peer_is_there.is_set() else min(2 * retry_s, LAST_RETRY_S)
