@@ -315,11 +315,13 @@ async def test_transfers_keep_the_sum_while_leaders_die(autojump_clock: MockCloc
                 await client.in_transaction(transfer)
                 done += 1
 
+        async def halves(session: Session) -> tuple[object, object]:
+            low = (await session.execute("SELECT sum(balance) FROM account WHERE id < 5")).rows[0][0]
+            return low, (await session.execute("SELECT sum(balance) FROM account WHERE id >= 5")).rows[0][0]
+
         async def watch() -> None:
             while True:
-                async with client.transaction(read_only=True) as session:
-                    low = (await session.execute("SELECT sum(balance) FROM account WHERE id < 5")).rows[0][0]
-                    high = (await session.execute("SELECT sum(balance) FROM account WHERE id >= 5")).rows[0][0]
+                low, high = await client.in_transaction(halves, read_only=True)
                 assert isinstance(low, int)
                 assert isinstance(high, int)
                 assert 0 <= low + high - ACCOUNTS * BALANCE <= 24
