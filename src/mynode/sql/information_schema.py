@@ -112,8 +112,8 @@ _IDENTITY: Final = {Identity.ALWAYS: "ALWAYS", Identity.BY_DEFAULT: "BY DEFAULT"
 
 def _type_parts(type_: SqlType) -> tuple[str, tuple[int, ...]]:
     """The type's name as messages say it, and what stands in its parentheses."""
-    name, _, arguments = type_.label.partition("(")
-    return name.strip(), tuple(int(part) for part in arguments.rstrip(")").split(",") if part.strip().isdigit())
+    name = type_.label.partition("(")[0] if type_.base is TEXT else type_.base.label
+    return name, type_.modifiers
 
 
 # --- constraints -----------------------------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from typing import Final
 
 from mynode.base.errors import NumericOutOfRangeError
 
-MAX_WHOLE_DIGITS: Final = 131_072
+MAX_WHOLE_DIGITS: Final = 16_384
+"""Before the point: an eighth of PostgreSQL's, so that no operation on two numbers takes long."""
 MAX_SCALE: Final = 16_383
-"""As PostgreSQL's: digits before the point, digits behind it."""
+"""Behind the point, as PostgreSQL's."""
 MAX_TEXT_LENGTH: Final = MAX_WHOLE_DIGITS + MAX_SCALE + 2
 
 _ZERO: Final = Decimal(0)

@@ -45,7 +45,7 @@ def test_there_is_no_minus_zero() -> None:
     [
         (0, b""),
         (6, b"\0" * 16),
-        *((1, text) for text in (b"", b"1e999999999", b"sNaN", b"1_0", b" 1", b".5", b"5.", b"9" * 131_073)),
+        *((1, text) for text in (b"", b"1e999999999", b"sNaN", b"1_0", b" 1", b".5", b"5.", b"9" * 16_385)),
         (2, b"\0\0\0\0"),
         (2, b"\xff\xff\xff\xff"),
         (2, b"\0"),

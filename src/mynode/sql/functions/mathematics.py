@@ -31,8 +31,8 @@ from mynode.values.types import FLOAT, INTEGER, NUMERIC
 _GUARD_DIGITS: Final = 12
 """More digits than are shown, so that what is cut off twice is rounded right."""
 _LOG10_E: Final = 0.434294481903252
-_MOST_EXACT_DIGITS: Final = 20_000
-"""Digits of a power beyond which it is refused, so that a statement cannot hold up its node."""
+_MOST_DIGITS: Final = 1_000
+"""Whole digits beyond which exp(x), and x ^ y where y is no whole number, are refused: they would take too long."""
 
 # --- FLOAT ----------------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ def exponential(value: Decimal) -> Decimal:
     if not value.is_finite():
         return Decimal(0) if value == -INFINITY else value
     digits_before = float(value) * _LOG10_E if abs(value) < 10**6 else math.copysign(10**6, value)
-    if digits_before > _MOST_EXACT_DIGITS:
+    if digits_before > _MOST_DIGITS:
         raise overflow()
     scale = bounded_scale(SIGNIFICANT_DIGITS - int(digits_before), value)
     return _rounded(lambda digits: with_digits(digits).exp(value), scale, before=int(digits_before) + 1)
@@ -132,9 +132,9 @@ def power(base: Decimal, exponent: Decimal) -> Decimal:
     if base == 0:
         return with_scale(Decimal(0 if exponent else 1), SIGNIFICANT_DIGITS)
     weight = float(exponent) * float(with_digits(20).log10(base.copy_abs()))
-    if weight > min(_MOST_EXACT_DIGITS, MAX_WHOLE_DIGITS):
+    if weight > (MAX_WHOLE_DIGITS if is_whole else _MOST_DIGITS):
         raise overflow()
-    scale = bounded_scale(SIGNIFICANT_DIGITS - int(max(weight, -_MOST_EXACT_DIGITS)), base, exponent)
+    scale = bounded_scale(SIGNIFICANT_DIGITS - int(max(weight, -MAX_WHOLE_DIGITS)), base, exponent)
     if weight + 1 < -scale:
         return with_scale(Decimal(0), scale)
     return _rounded(lambda digits: with_digits(digits).power(base, exponent), scale, before=int(weight) + 1)

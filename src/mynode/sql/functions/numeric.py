@@ -6,6 +6,7 @@ The rules for scales are those of PostgreSQL's `numeric.c` (`select_div_scale`, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Final
@@ -153,13 +154,12 @@ def least_common_multiple(left: Decimal, right: Decimal) -> Decimal:
 
 
 def greatest_common_divisor(left: Decimal, right: Decimal) -> Decimal:
-    """Euclid's; NaN if one of both is no finite number."""
+    """NaN if one of both is no finite number."""
     if not (left.is_finite() and right.is_finite()):
         return NAN
     scale = max(scale_of(left), scale_of(right))
-    while right:
-        left, right = right, EXACT.remainder(left, right)
-    return with_scale(left.copy_abs(), scale)
+    divisor = math.gcd(*(int(value.scaleb(scale, EXACT)) for value in (left, right)))
+    return checked(Decimal(divisor).scaleb(-scale, EXACT))
 
 
 def _operators() -> list[Function]:
