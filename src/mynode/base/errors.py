@@ -297,8 +297,6 @@ class DuplicateColumnError(SqlError):
 
 
 class DuplicateObjectError(SqlError):
-    """A constraint's name that another one of the table has."""
-
     sqlstate = "42710"
 
 
@@ -451,9 +449,11 @@ class ForeignKeyViolationError(SqlError):
 
 
 class InvalidForeignKeyError(SqlError):
-    """A foreign key that refers to what is not unique, or by another number of columns."""
-
     sqlstate = "42830"
+
+
+class GeneratedAlwaysError(SqlError):
+    sqlstate = "428C9"
 
 
 class CheckViolationError(SqlError):

@@ -41,6 +41,11 @@ MAX_PREPARED_BYTES: Final = 3 * MIB // 2
 """The texts and names of a session's prepared statements."""
 MAX_SESSION_STATE_BYTES: Final = 2 * MIB
 """The settings and prepared statements of a session; they travel with its next statement when it changes nodes."""
+FIRST_COUNTER_BLOCK: Final = 16
+LARGEST_COUNTER_BLOCK: Final = 1_024
+"""How many numbers of a column that counts by itself a node draws at first, and at most if they are used one by one."""
+COUNTERS_IN_MEMORY: Final = 1_024
+"""Counters of which a node keeps what is left of its blocks."""
 ROWS_PER_BATCH: Final = 256
 BYTES_PER_BATCH: Final = 256 * KIB
 """A result leaves in batches of at most this many rows or about this many bytes, whichever comes first."""

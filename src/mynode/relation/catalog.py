@@ -97,7 +97,7 @@ def mark_changed(transaction: Transaction) -> None:
 
 
 def new_id(transaction: Transaction) -> int:
-    """An id for a table or index that none ever had."""
+    """An id for a table, index or counter that none ever had."""
     stored = transaction.get(NEXT_ID)
     next_id: int = 1 if stored is None else msgpack.unpackb(stored)
     transaction.put(NEXT_ID, msgpack.packb(next_id + 1))
@@ -110,11 +110,19 @@ def create_table(transaction: Transaction, draft: Table) -> Table:
         raise DuplicateTableError(f'relation "{draft.name}" already exists')
     table_id = new_id(transaction)
     indexes = tuple(replace(index, id=new_id(transaction)) for index in draft.indexes)
-    table = replace(draft, id=table_id, indexes=indexes)
+    table = with_new_counters(transaction, replace(draft, id=table_id, indexes=indexes))
     put_table(transaction, table)
     for parent in sorted({foreign_key.table for foreign_key in table.foreign_keys}):
         link(transaction, parent)
     return table
+
+
+def with_new_counters(transaction: Transaction, table: Table) -> Table:
+    """The table with counters, which begin at 1, for the columns that count by themselves."""
+    columns = tuple(
+        column if column.identity is None else replace(column, counter=new_id(transaction)) for column in table.columns
+    )
+    return replace(table, columns=columns)
 
 
 def put_table(transaction: Transaction, table: Table) -> None:

@@ -5,8 +5,8 @@
 | table       | format (2), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
 |             | foreign_keys, referenced_by, indexes                                                                 |
 | view        | format (2), name, columns (names), query (SQL text), uses (names)                                    |
-| column      | name, type (SQL text), slot; not_null (default: false), default, identity, missing (a row of one     |
-|             | value, see `records`; default: NULL)                                                                 |
+| column      | name, type (SQL text), slot; not_null (default: false), default, identity, counter, missing (a row   |
+|             | of one value, see `records`; default: NULL)                                                          |
 | primary key | name, columns (positions)                                                                            |
 | check       | name, condition                                                                                      |
 | foreign key | name, columns (positions), table, referenced (names); on_delete, on_update (default: NO ACTION)      |
@@ -113,6 +113,7 @@ def _encode_column(column: Column) -> _Fields:
             "not_null": column.not_null,
             "default": column.default,
             "identity": column.identity and column.identity.value,
+            "counter": column.counter,
             "missing": None if column.missing is None else encode_record((column.missing,)),
         },
         required=("slot",),
@@ -128,6 +129,7 @@ def _decode_column(fields: _Fields) -> Column:
         fields["slot"],
         fields.get("default"),
         identity and Identity(identity),
+        fields.get("counter", 0),
         None if missing is None else decode_record(missing)[0],
     )
 

@@ -39,6 +39,7 @@ class Column:
         slot: the place of its value in a row's record; no other column of the table has or gets it.
         default: SQL text of the expression that a row gets where none is given; None is NULL.
         identity: for a column that counts by itself where no value is given.
+        counter: of such a column, where it counts, see `counters`; 0 while the catalog does not know the table.
         missing: its value in rows written before the column was added, whose records are too short to have it.
     """
 
@@ -48,6 +49,7 @@ class Column:
     slot: int
     default: str | None = None
     identity: Identity | None = None
+    counter: int = 0
     missing: Value = None
 
 

@@ -32,6 +32,7 @@ from mynode.machine.outcomes import Committed, Conflicted, stored_outcome
 from mynode.mvcc.keyspace import ROWS
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
+from mynode.relation.counters import Numbers
 from mynode.session.api import Completion, Row, StatementRequest
 from mynode.session.effects import OpenView, Pause
 from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
@@ -195,9 +196,15 @@ class Lane:
         if parsed.is_read_only or parsed.control is not None:
             return None
         prepared = self._engine.prepare(parsed, transaction, request.parameters)
-        run = prepared.run(
-            ExecutionContext(transaction, request.parameters, now=self._now(), random=self._random, clock=self._now)
+        context = ExecutionContext(
+            transaction,
+            request.parameters,
+            now=self._now(),
+            random=self._random,
+            clock=self._now,
+            numbers=Numbers(self._engine.numbers),
         )
+        run = prepared.run(context)
         rows: list[Row] = []
         while True:
             try:

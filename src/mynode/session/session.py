@@ -32,7 +32,7 @@ How an explicit transaction runs:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from typing import Final, assert_never
@@ -57,6 +57,7 @@ from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, sto
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
+from mynode.relation.counters import Numbers, NumbersNeeded
 from mynode.relation.index_build import IndexTooBigError
 from mynode.session.api import (
     ColumnInfo,
@@ -72,31 +73,27 @@ from mynode.session.effects import Backoff, Emit, Limit, OpenFreshView, OpenView
 from mynode.session.index_build import IndexBuild
 from mynode.session.lane import may_enter
 from mynode.session.lane_api import LaneRefusal, LaneSettled
+from mynode.session.number_draw import NumberDraw
 from mynode.session.settings import Settings, shown
 from mynode.session.state import EMPTY_STATE, decode_state
-from mynode.session.steps import Steps, WriteResult, decode_result, encode_result, open_view, propose, run_in_lane
+from mynode.session.steps import (
+    Steps,
+    Write,
+    WriteResult,
+    decode_result,
+    encode_result,
+    is_forgotten,
+    open_view,
+    propose,
+    run_in_lane,
+)
 from mynode.session.transaction_block import TransactionBlock
 from mynode.sql import ast
 from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
-from mynode.sql.executor.context import ExecutionContext
+from mynode.sql.executor.context import Execution, ExecutionContext
 
 _COMMIT: Final = WriteResult(Completion("COMMIT", -1))
 _RUN_AGAIN: Final = "Run the whole transaction again: it may succeed then."
-
-
-@dataclass(slots=True)
-class _Write:
-    """A statement by itself, until it has an outcome.
-
-    Attributes:
-        floor: a version that existed before the first attempt at it.
-        is_retry: there may be an attempt whose outcome is not known.
-    """
-
-    request: StatementRequest
-    parsed: ParsedStatement
-    floor: Version
-    is_retry: bool
 
 
 class Session:
@@ -121,6 +118,7 @@ class Session:
         self._engine = engine
         self._now = now
         self._random = random
+        self._draw = NumberDraw(random)
         self._block: TransactionBlock | None = None
         self._state = EMPTY_STATE
         self._told_state = EMPTY_STATE
@@ -202,16 +200,16 @@ class Session:
         if not floor and not request.is_retry:
             # A client's very first statement: it knows no version yet, and no attempt at it can be in this view.
             floor = view.version
-        write = _Write(request, parsed, floor, is_retry=request.is_retry)
+        write = Write(request, parsed, floor, is_retry=request.is_retry)
         outcome = yield from self._settle(write, view)
-        if _is_forgotten(outcome) and not write.is_retry:
+        if is_forgotten(outcome) and not write.is_retry:
             newest = yield from open_view(OpenView(request.floor))
             forgotten = SessionForgottenError("the session was idle for so long that the cluster has forgotten it")
             yield self._error(request, forgotten, retryable=True, version=newest.version)
             return
         yield self._final(request, outcome)
 
-    def _settle(self, write: _Write, view: ReadView) -> Steps[Committed | Refused]:
+    def _settle(self, write: Write, view: ReadView) -> Steps[Committed | Refused]:
         """Run the statement until it has an outcome: once by itself, in the lane, by itself as often as needed."""
         text = write.parsed.text
         if text != self._contended:
@@ -236,7 +234,7 @@ class Session:
                 self._unfit = text
         return (yield from self._repeat(write))
 
-    def _repeat(self, write: _Write) -> Steps[Committed | Refused]:
+    def _repeat(self, write: Write) -> Steps[Committed | Refused]:
         attempt = 1
         while True:
             attempt += 1
@@ -246,7 +244,7 @@ class Session:
             if not isinstance(outcome, Conflicted):
                 return outcome
 
-    def _attempt(self, write: _Write, view: ReadView) -> Steps[Outcome]:
+    def _attempt(self, write: Write, view: ReadView) -> Steps[Outcome]:
         """Run the statement on `view`; on a newer one, if its answer proposes nothing and the view turns out stale."""
         request = write.request
         while True:
@@ -260,6 +258,10 @@ class Session:
             except IndexTooBigError as needed:
                 yield from IndexBuild(needed, self._random).run()
                 view = yield from open_view(OpenView(request.floor))
+                continue
+            except NumbersNeeded as needed:
+                drawn = yield from self._draw.draw(needed, self._engine.numbers)
+                view = yield from open_view(OpenView(max(request.floor, drawn)))
                 continue
             except SqlError as error:
                 answer = error
@@ -292,7 +294,18 @@ class Session:
         if (when := _as_of(parsed)) is not None:
             raise FeatureNotSupportedError("AS OF SYSTEM TIME inside a transaction is", position=when.position)
         transaction = yield from self._opened(block)
-        yield from self._stream(request, parsed, transaction, block.now)
+        if parsed.is_read_only:
+            yield from self._stream(request, parsed, transaction, block.now)
+            return
+        while True:
+            savepoint = transaction.writes.savepoint()
+            try:
+                return (yield from self._stream(request, parsed, transaction, block.now))
+            except NumbersNeeded as needed:
+                transaction.writes.rollback_to(savepoint)
+                yield from self._draw.draw(needed, self._engine.numbers)
+            finally:
+                transaction.writes.release(savepoint)
 
     def _opened(self, block: TransactionBlock) -> Steps[Transaction]:
         if block.transaction is None:
@@ -382,7 +395,7 @@ class Session:
         if isinstance(outcome, Conflicted):
             why = "a concurrent change" if outcome.key else "its age: too much has happened since it began"
             raise SerializationFailureError(f"could not serialize the transaction due to {why}", hint=_RUN_AGAIN)
-        if _is_forgotten(outcome) and not request.is_retry:
+        if is_forgotten(outcome) and not request.is_retry:
             raise SerializationFailureError("the transaction was open for too long to be told apart", hint=_RUN_AGAIN)
         if isinstance(outcome, Committed):
             self._use(settings)
@@ -489,9 +502,11 @@ class Session:
     def _stream(
         self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
     ) -> Steps[None]:
-        """Run a statement whose transaction is not committed with it, and emit its rows as they come."""
-        prepared = self._engine.prepare(parsed, transaction, request.parameters)
-        run = prepared.run(self._context(request, transaction, now))
+        """Run a statement whose transaction is not committed with it, and emit its rows as they come.
+
+        Raises its `SqlError` or, before anything is emitted, `NumbersNeeded`.
+        """
+        run, prepared = self._started(request, parsed, transaction, now)
         version = transaction.view.version
         columns: tuple[ColumnInfo, ...] | None = prepared.columns or None
         held: list[Row] = []
@@ -517,10 +532,10 @@ class Session:
     ) -> Steps[WriteResult]:
         """Run a statement whose rows, if it returns any, must wait until they are committed.
 
-        Raises its `SqlError`, `ProgramLimitExceededError` among them if the rows cannot be kept for a retry.
+        Raises its `SqlError`, `ProgramLimitExceededError` among them if the rows cannot be kept for a retry, or
+        `NumbersNeeded`.
         """
-        prepared: PreparedStatement = self._engine.prepare(parsed, transaction, request.parameters)
-        run = prepared.run(self._context(request, transaction, now))
+        run, prepared = self._started(request, parsed, transaction, now)
         rows: list[Row] = []
         while True:
             try:
@@ -535,8 +550,13 @@ class Session:
             else:
                 yield Pause()
 
-    def _context(self, request: StatementRequest, transaction: Transaction, now: datetime) -> ExecutionContext:
-        return ExecutionContext(transaction, request.parameters, now=now, random=self._random, clock=self._now)
+    def _started(
+        self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
+    ) -> tuple[Execution, PreparedStatement]:
+        prepared = self._engine.prepare(parsed, transaction, request.parameters)
+        numbers = Numbers(self._engine.numbers)
+        context = ExecutionContext(transaction, request.parameters, now, self._random, self._now, numbers=numbers)
+        return prepared.run(context), prepared
 
     # --- the final reply ---------------------------------------------------------------------------------------------
 
@@ -575,8 +595,3 @@ def view_too_old() -> SnapshotTooOldError:
 
 def _as_of(parsed: ParsedStatement) -> ast.IntegerLiteral | ast.StringLiteral | None:
     return parsed.ast.as_of if isinstance(parsed.ast, ast.Query) else None
-
-
-def _is_forgotten(outcome: Outcome) -> bool:
-    """Whether the outcome table cannot tell a first attempt from a late one: nothing was written."""
-    return isinstance(outcome, Refused) and outcome.sqlstate == OutcomeUnknownError.sqlstate

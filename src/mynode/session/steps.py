@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar, assert_never
 
 import msgpack
 
-from mynode.base.errors import MyNodeError, ProgramLimitExceededError, SqlError, error_from_wire
+from mynode.base.errors import MyNodeError, OutcomeUnknownError, ProgramLimitExceededError, SqlError, error_from_wire
 from mynode.base.ids import SessionId, Version
 from mynode.base.limits import MAX_STORED_RESULT_BYTES
 from mynode.machine.commands import Command, TransactionCommand
@@ -20,6 +20,7 @@ from mynode.relation.records import decode_record, encode_record
 from mynode.session.api import ColumnInfo, Completion, Row, StatementRequest
 from mynode.session.effects import Answer, OpenFreshView, OpenView, Propose, RunInLane, SessionEffect
 from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
+from mynode.sql.engine import ParsedStatement
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[SessionEffect, Answer, T]
@@ -30,6 +31,21 @@ def open_view(effect: OpenView | OpenFreshView) -> Steps[ReadView]:
     if not isinstance(answer, ReadView):
         raise AssertionError(f"{effect} was answered with {answer}")
     return answer
+
+
+@dataclass(slots=True)
+class Write:
+    """A statement by itself, until it has an outcome.
+
+    Attributes:
+        floor: a version that existed before the first attempt at it.
+        is_retry: there may be an attempt whose outcome is not known.
+    """
+
+    request: StatementRequest
+    parsed: ParsedStatement
+    floor: Version
+    is_retry: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +138,8 @@ def decode_result(result: bytes) -> WriteResult | MyNodeError:
 def _packed(fields: tuple[object, ...]) -> bytes:
     packed: bytes = msgpack.packb(fields)
     return packed
+
+
+def is_forgotten(outcome: Outcome) -> bool:
+    """Whether the outcome table cannot tell a first attempt from a late one: nothing was written."""
+    return isinstance(outcome, Refused) and outcome.sqlstate == OutcomeUnknownError.sqlstate

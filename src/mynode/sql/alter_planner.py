@@ -14,6 +14,7 @@ from mynode.base.errors import (
     FeatureNotSupportedError,
     InvalidTableDefinitionError,
     ProgramLimitExceededError,
+    SqlSyntaxError,
     UndefinedColumnError,
     UndefinedObjectError,
 )
@@ -184,6 +185,7 @@ class _Alteration:
     def _set_default(self, action: ast.SetDefault) -> None:
         position = self._position(action.column)
         column = self._table.columns[position]
+        self._refuse_identity(column, action.column)
         text = None
         if action.default is not None:
             bind_default(action.default.expression, column.type, column.name, self._ids)
@@ -197,6 +199,8 @@ class _Alteration:
             raise InvalidTableDefinitionError(
                 f'column "{column.name}" is in a primary key', position=action.column.position
             )
+        if not action.not_null:
+            self._refuse_identity(column, action.column)
         self._change_column(position, replace(column, not_null=action.not_null))
         if action.not_null:
             self._not_null.append(column.name)
@@ -330,6 +334,12 @@ class _Alteration:
             f'column "{name.name}" of relation "{self._table.name}" does not exist', position=name.position
         )
 
+    def _refuse_identity(self, column: Column, name: ast.Identifier) -> None:
+        if column.identity is not None:
+            raise SqlSyntaxError(
+                f'column "{column.name}" of relation "{self._table.name}" is an identity column', position=name.position
+            )
+
     def _change_column(self, position: int, column: Column) -> None:
         columns = self._table.columns
         self._table = replace(self._table, columns=(*columns[:position], column, *columns[position + 1 :]))
@@ -397,4 +407,4 @@ def plan_truncate(statement: ast.Truncate, tables: TableNames) -> plan.Truncate:
                 )
             found[name] = tables.known(name)
             waiting.append(found[name])
-    return plan.Truncate(tuple(found.values()))
+    return plan.Truncate(tuple(found.values()), statement.restart_identity)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mynode.base.errors import DuplicateColumnError, SqlSyntaxError
-from mynode.relation.schema import Column, Table
+from mynode.base.errors import DuplicateColumnError, GeneratedAlwaysError, SqlSyntaxError
+from mynode.relation.schema import Column, Identity, Table
 from mynode.sql import ast, plan
 from mynode.sql import foreign_keys as foreign_keys_of
 from mynode.sql.binder import Binder, assignment_mismatch
@@ -95,25 +95,39 @@ class ChangePlanner:
         if isinstance(source, ast.DefaultValues):
             return plan.ValueRows((tuple(default_of(column, self._ids) for column in table.columns),), columns)
         targets = _target_columns(table, statement.columns)
+        passed_over = {
+            position
+            for position, column in enumerate(table.columns)
+            if column.identity is not None and statement.overriding is ast.Overriding.USER_VALUE
+        }
         if isinstance(source, ast.Query):
             source_plan = self._queries.query(source)
             _check_width(len(source_plan.columns), targets, statement)
             given: dict[int, Expression] = {
                 target: self._assigned_column(table.columns[target], ColumnValue(column), source.position)
                 for target, column in zip(targets, source_plan.columns, strict=False)
+                if target not in passed_over
             }
+            for target in given:
+                _refuse_generated(table.columns[target], statement, source.position)
             full = tuple(
                 given[position] if position in given else default_of(column, self._ids)
                 for position, column in enumerate(table.columns)
             )
             return plan.Project(source_plan, full, columns)
+        rows_given: list[dict[int, ast.Expression | ast.Default]] = []
         for values in source.rows:
             _check_width(len(values), targets, statement)
+            cells: dict[int, ast.Expression | ast.Default] = {
+                target: node
+                for target, node in zip(targets, values, strict=False)
+                if target not in passed_over and not isinstance(node, ast.Default)
+            }
+            for target, given_node in cells.items():
+                _refuse_generated(table.columns[target], statement, given_node.position)
+            rows_given.append(cells)
         binder = self._queries.binder(Scope(), "VALUES")
-        rows = [
-            (self._inserted_row(table, binder, dict(zip(targets, row, strict=False))), binder.take_pending())
-            for row in source.rows
-        ]
+        rows = [(self._inserted_row(table, binder, cells), binder.take_pending()) for cells in rows_given]
         return value_rows(rows, columns, self._ids)
 
     def _inserted_row(
@@ -180,6 +194,12 @@ class ChangePlanner:
             if target in values:
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=where)
             column = table.columns[target]
+            if column.identity is Identity.ALWAYS and not isinstance(assignment.value, ast.Default):
+                raise GeneratedAlwaysError(
+                    f'column "{name}" can only be updated to DEFAULT',
+                    detail=_always(column),
+                    position=where,
+                )
             if isinstance(assignment.value, ast.Default):
                 values[target] = default_of(column, self._ids)
             else:
@@ -244,6 +264,21 @@ def _target_columns(table: Table, names: tuple[ast.Identifier, ...] | None) -> t
             raise DuplicateColumnError(f'column "{name.name}" specified more than once', position=name.position)
         targets.append(target)
     return tuple(targets)
+
+
+def _refuse_generated(column: Column, statement: ast.Insert, position: int) -> None:
+    """Raises `GeneratedAlwaysError` for a value for a column that always counts by itself."""
+    if column.identity is Identity.ALWAYS and statement.overriding is None:
+        raise GeneratedAlwaysError(
+            f'cannot insert a non-DEFAULT value into column "{column.name}"',
+            detail=_always(column),
+            hint="Use OVERRIDING SYSTEM VALUE to override.",
+            position=position,
+        )
+
+
+def _always(column: Column) -> str:
+    return f'Column "{column.name}" is an identity column defined as GENERATED ALWAYS.'
 
 
 def _check_width(given: int, targets: Sequence[int], statement: ast.Insert) -> None:

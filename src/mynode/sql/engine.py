@@ -15,6 +15,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.catalog_codec import encode_view
+from mynode.relation.counters import NumberPool
 from mynode.relation.keys import ABOVE, CATALOG_END, row_prefix, table_record_key
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
@@ -133,6 +134,9 @@ class SqlEngine:
 
     Args:
         counts_rows: plans rest on how many rows the tables have.
+
+    Attributes:
+        numbers: what the node has drawn for columns that count by themselves.
     """
 
     def __init__(self, plan_cache_entries: int = PLAN_CACHE_ENTRIES, *, counts_rows: bool = True) -> None:
@@ -141,6 +145,7 @@ class SqlEngine:
         self._prepared: _Cache[_PreparedKey, PreparedStatement] = _Cache(plan_cache_entries)
         self._planned: _Cache[_PlannedKey, _Planned] = _Cache(plan_cache_entries)
         self._catalog = Catalog(0, {})
+        self.numbers = NumberPool()
 
     def parse(self, text: str) -> ParsedStatement:
         """The syntax tree of one statement. Raises `SqlSyntaxError`, with position, and the errors of limits."""

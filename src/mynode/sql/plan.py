@@ -517,9 +517,10 @@ class AlterTable:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """Takes all rows out of the tables."""
+    """Takes all rows out of the tables; with `restarts` their columns that count by themselves begin at 1 again."""
 
     tables: tuple[Table, ...]
+    restarts: bool
 
 
 @dataclass(frozen=True, slots=True)

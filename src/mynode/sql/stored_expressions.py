@@ -12,7 +12,8 @@ from mynode.base.errors import SqlError
 from mynode.relation.schema import Column, Table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
-from mynode.sql.expressions import Constant, Expression, PlanColumn
+from mynode.sql.expressions import Call, Constant, Expression, PlanColumn
+from mynode.sql.functions.system import next_number
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.parser import parse_stored_expression
 from mynode.sql.scope import ColumnIds, Scope, Source
@@ -26,6 +27,8 @@ def bind_default(node: ast.Expression, type_: SqlType, column_name: str, ids: Co
 
 def default_of(column: Column, ids: ColumnIds) -> Expression:
     """What a row gets in the column if no value is given."""
+    if column.identity is not None:
+        return Call(next_number(column.counter), ())
     if column.default is None:
         return Constant(None, column.type.base)
     try:

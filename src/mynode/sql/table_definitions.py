@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
+from typing import Final
 
 from mynode.base.errors import (
     DuplicateColumnError,
     DuplicateObjectError,
+    InvalidParameterValueError,
     InvalidTableDefinitionError,
     ProgramLimitExceededError,
+    SqlSyntaxError,
     UndefinedColumnError,
 )
 from mynode.base.limits import MAX_COLUMNS
-from mynode.relation.schema import Check, Column, PrimaryKey, Table, new_table
+from mynode.relation.schema import Check, Column, Identity, PrimaryKey, Table, new_table
 from mynode.sql import ast
 from mynode.sql.constraint_names import default_name, numbered_names
 from mynode.sql.expressions import columns_in
 from mynode.sql.names import resolve_type
 from mynode.sql.scope import ColumnIds
 from mynode.sql.stored_expressions import bind_check, bind_default
+from mynode.values.types import INTEGER
+
+_SERIAL: Final = frozenset(("serial", "serial4", "bigserial", "serial8", "smallserial", "serial2"))
+"""Names of the type INTEGER for a column that counts by itself."""
 
 
 def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
@@ -86,12 +93,23 @@ def _refuse_twice_named(statement: ast.CreateTable) -> None:
 
 def define_column(definition: ast.ColumnDefinition, slot: int, *, in_key: bool, ids: ColumnIds) -> Column:
     """A column of a table. Raises the `SqlError` of what is wrong with its type or default."""
-    type_ = resolve_type(definition.type)
+    is_serial = definition.type.name.lower() in _SERIAL and not definition.type.arguments
+    type_ = INTEGER if is_serial else resolve_type(definition.type)
+    identity = Identity.BY_DEFAULT if is_serial else definition.identity
+    if is_serial and (definition.default is not None or definition.identity is not None):
+        raise SqlSyntaxError(
+            f'multiple default values specified for column "{definition.name}"', position=definition.position
+        )
+    if identity is not None and type_ is not INTEGER:
+        raise InvalidParameterValueError(
+            "identity column type must be smallint, integer, or bigint", position=definition.position
+        )
     default = None
     if definition.default is not None:
         bind_default(definition.default.expression, type_, definition.name, ids)
         default = definition.default.text
-    return Column(definition.name, type_, definition.not_null or in_key, slot, default)
+    not_null = definition.not_null or in_key or identity is not None
+    return Column(definition.name, type_, not_null, slot, default, identity)
 
 
 def _primary_key(statement: ast.CreateTable, positions: dict[str, int]) -> PrimaryKey | None:

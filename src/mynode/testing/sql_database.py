@@ -12,6 +12,7 @@ from mynode.base.limits import ROWS_PER_BATCH
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
+from mynode.relation.counters import Numbers, NumbersNeeded, draw_block
 from mynode.sql.engine import ExecutionContext, SqlEngine
 from mynode.sql.result import ColumnInfo, Completion
 from mynode.storage.tree import Tree
@@ -57,8 +58,23 @@ class SqlDatabase:
 
     def run(self, transaction: Transaction, sql: str, parameters: Row = ()) -> Result:
         """Run a statement in a transaction that stays open."""
+        while True:
+            savepoint = transaction.writes.savepoint()
+            try:
+                return self._run(transaction, sql, parameters)
+            except NumbersNeeded as needed:
+                transaction.writes.rollback_to(savepoint)
+                drawing = Transaction(self.view)
+                self.engine.numbers.add(needed.counter, draw_block(drawing, needed.counter, needed.count))
+                self.commit(drawing)
+            finally:
+                transaction.writes.release(savepoint)
+
+    def _run(self, transaction: Transaction, sql: str, parameters: Row) -> Result:
         prepared = self.engine.prepare(self.engine.parse(sql), transaction, parameters)
-        execution = prepared.run(ExecutionContext(transaction, parameters, _NOW, self._random, stopwatch=lambda: 0.0))
+        numbers = Numbers(self.engine.numbers)
+        context = ExecutionContext(transaction, parameters, _NOW, self._random, numbers=numbers, stopwatch=lambda: 0.0)
+        execution = prepared.run(context)
         rows: list[Row] = []
         pauses = 0
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from mynode.sql.ast.expressions import Default, Expression, Identifier
 from mynode.sql.ast.queries import CommonTable, NamedTable, Query, SelectItem, TableReference, Values
@@ -47,9 +48,16 @@ class OnConflict:
     position: int = field(compare=False)
 
 
+class Overriding(Enum):
+    """What becomes of values given for columns that count by themselves: they are taken, or passed over."""
+
+    SYSTEM_VALUE = "SYSTEM VALUE"
+    USER_VALUE = "USER VALUE"
+
+
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """`[WITH common_tables] INSERT INTO table [(columns)] source [ON CONFLICT ...] [RETURNING returning]`.
+    """`[WITH ...] INSERT INTO table [(columns)] [OVERRIDING ...] source [ON CONFLICT ...] [RETURNING returning]`.
 
     Attributes:
         columns: None when no list is given: all columns in their order.
@@ -58,6 +66,7 @@ class Insert:
 
     table: NamedTable
     columns: tuple[Identifier, ...] | None
+    overriding: Overriding | None
     source: Values | Query | DefaultValues
     on_conflict: OnConflict | None
     returning: tuple[SelectItem, ...]

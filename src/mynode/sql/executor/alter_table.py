@@ -16,7 +16,16 @@ from mynode.base.errors import (
 )
 from mynode.base.limits import ROWS_BETWEEN_PAUSES
 from mynode.mvcc.transaction import Transaction
-from mynode.relation.catalog import current_table, drop_relation, drop_view, link, new_id, put_table, table_exists
+from mynode.relation.catalog import (
+    current_table,
+    drop_relation,
+    drop_view,
+    link,
+    new_id,
+    put_table,
+    table_exists,
+    with_new_counters,
+)
 from mynode.relation.index_build import IndexTooBigError, create_index
 from mynode.relation.references import Reference
 from mynode.relation.rows import TableRows
@@ -150,7 +159,7 @@ def truncate(node: plan.Truncate) -> Execute:
             current = _current(transaction, table.name)
             columns = tuple(replace(column, missing=None) for column in current.columns)
             empty = replace(current, id=new_id(transaction), columns=columns, shortest_record=current.slots)
-            put_table(transaction, empty)
+            put_table(transaction, with_new_counters(transaction, empty) if node.restarts else empty)
         return Completion("TRUNCATE TABLE", -1)
 
     return run

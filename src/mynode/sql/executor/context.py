@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from mynode.base.errors import QueryMemoryError
 from mynode.base.limits import MAX_QUERY_BYTES, MIB, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
 from mynode.mvcc.transaction import Transaction
+from mynode.relation.counters import NumberPool, Numbers
 from mynode.sql.explain import Measure
 from mynode.sql.result import Completion
 from mynode.values.types import Row, Value
@@ -87,6 +88,7 @@ class ExecutionContext:
         clock: tells the time as it goes on, for `clock_timestamp()`; without one it stands at `now`.
         memory: what its operators hold.
         outer: by a column's id, its value in the row for which what is below is run again.
+        numbers: for columns that count by themselves.
         measures: what was counted of the plan's nodes, by their identities; only for EXPLAIN ANALYZE.
         stopwatch: seconds since any moment, for the same.
         kept: what operators that are run again remember of their last runs, each under a key of its own.
@@ -99,6 +101,7 @@ class ExecutionContext:
     clock: Callable[[], datetime] | None = None
     memory: Memory = field(default_factory=Memory)
     outer: dict[int, Value] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=lambda: Numbers(NumberPool()))
     kept: dict[object, Any] = field(default_factory=dict)
     measures: dict[int, Measure] = field(default_factory=dict)
     stopwatch: Callable[[], float] = perf_counter

@@ -9,8 +9,9 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from mynode import __version__
+from mynode.relation.counters import Numbers
 from mynode.sql.functions.function import Function
-from mynode.values.types import DATE, FLOAT, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID
+from mynode.values.types import DATE, FLOAT, INTEGER, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID
 
 
 class _Context(Protocol):
@@ -18,6 +19,7 @@ class _Context(Protocol):
     now: datetime
     clock: Callable[[], datetime] | None
     kept: dict[object, Any]
+    numbers: Numbers
 
 
 def _random(context: _Context) -> float:
@@ -49,6 +51,15 @@ def _statement_time(context: _Context) -> datetime:
     found: datetime = context.kept.get(_statement_time) or _clock(context)
     context.kept[_statement_time] = found
     return found
+
+
+def next_number(counter: int) -> Function:
+    """The next number of a counter. Raises `NumbersNeeded` when it is called."""
+
+    def take(context: _Context) -> int:
+        return context.numbers.next(counter)
+
+    return Function("next number", (), INTEGER, take, takes_context=True, volatile=True)
 
 
 SYSTEM: Final = (

@@ -22,13 +22,24 @@ def parse_insert(cursor: Cursor) -> ast.Insert:
     columns = None
     if cursor.symbol == "(" and cursor.following.symbol not in QUERY_STARTS - {"VALUES"}:
         columns = parse_columns(cursor)
-    if cursor.symbol == "OVERRIDING":
-        raise cursor.unsupported("OVERRIDING is")
+    overriding = _parse_overriding(cursor) if cursor.accept("OVERRIDING") else None
     source = _parse_insert_source(cursor)
     conflict_position = cursor.token.position
     on_conflict = _parse_on_conflict(cursor, conflict_position) if cursor.accept_words("ON", "CONFLICT") else None
     table = ast.NamedTable(name, alias, (), name.position)
-    return ast.Insert(table, columns, source, on_conflict, _parse_returning(cursor), (), position)
+    return ast.Insert(table, columns, overriding, source, on_conflict, _parse_returning(cursor), (), position)
+
+
+def _parse_overriding(cursor: Cursor) -> ast.Overriding:
+    """`SYSTEM | USER VALUE` after OVERRIDING."""
+    word = cursor.token.value
+    if word not in ("system", "user"):
+        raise cursor.error("SYSTEM VALUE", "USER VALUE")
+    cursor.advance()
+    if cursor.token.value != "value":
+        raise cursor.error("VALUE")
+    cursor.advance()
+    return ast.Overriding.SYSTEM_VALUE if word == "system" else ast.Overriding.USER_VALUE
 
 
 def _parse_insert_source(cursor: Cursor) -> ast.Values | ast.Query | ast.DefaultValues:
