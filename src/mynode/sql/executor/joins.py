@@ -65,10 +65,11 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
 
 
 def _add(table: _Table, side: JoinSide, batch: list[Row], kind: JoinKind, context: ExecutionContext) -> None:
+    keyed = side.keyed(batch, context)  # from the rows as they are: a key can be the whole row
     if kind is JoinKind.FULL:
         batch = [(*row, number) for number, row in enumerate(batch, len(table.rows))]
         table.rows += batch
-    for key, row in side.keyed(batch, context):
+    for (key, _), row in zip(keyed, batch, strict=True):
         if None in key:
             continue
         if key in table.by_key:
