@@ -6,10 +6,12 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
+from mynode.base.errors import SnapshotTooOldError
 from mynode.session.api import Row
 from mynode.testing.in_process import InProcessCluster, SqlClient
 
 STEPS = 8
+ENTRIES = 1_200
 
 
 async def test_every_node_sees_the_same_past(autojump_clock: MockClock) -> None:
@@ -44,4 +46,47 @@ async def test_every_node_sees_the_same_past(autojump_clock: MockClock) -> None:
             await cluster.start(node_id)
             await cluster.leader()
             assert await seen(node_id) == expected
+        nursery.cancel_scope.cancel()
+
+
+async def test_every_node_forgets_alike(autojump_clock: MockClock) -> None:
+    """The retention goes down and up while a node is away and others start anew."""
+    async with trio.open_nursery() as nursery:
+        cluster = InProcessCluster(3, seed=2, nursery=nursery)
+        await cluster.start_all()
+        leader = await cluster.leader()
+        away = leader % 3 + 1
+        client = SqlClient(cluster.nodes[leader])
+        await client.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, value INTEGER NOT NULL)")
+        await client.execute("INSERT INTO t VALUES (1, 0)")
+        first = cluster.engines[leader].applied_index
+        for value in range(1, ENTRIES + 1):
+            if value == ENTRIES // 3:
+                await cluster.crash(away)
+            if value == ENTRIES // 2:
+                await client.execute("ALTER SYSTEM SET history_retention = 1000")
+            await client.execute("UPDATE t SET value = ? WHERE id = 1", value)
+        newest = cluster.engines[leader].applied_index
+        await client.execute("ALTER SYSTEM SET history_retention = 50000")
+        cluster.engines[leader].checkpoint()
+        await cluster.crash(leader)
+        for node_id in (away, leader):
+            await cluster.start(node_id)
+        await cluster.leader()
+
+        async def asked(node_id: int, version: int) -> list[Row] | str:
+            try:
+                sql = f"SELECT value FROM t AS OF SYSTEM TIME {version}"
+                return await SqlClient(cluster.nodes[node_id]).execute(sql)
+            except SnapshotTooOldError as error:
+                return str(error)
+
+        for version in range(first, newest + 1, 50):
+            answers = [await asked(node_id, version) for node_id in cluster.nodes]
+            assert answers == [answers[0]] * 3
+            assert isinstance(answers[0], str) == (version < newest + 1 - 1000)
+        for node_id in cluster.nodes:
+            assert await SqlClient(cluster.nodes[node_id]).execute("SHOW history_retention") == [("50000",)]
+        trees = [list(engine.tree.scan(b"", None)) for engine in cluster.engines.values()]
+        assert trees == [trees[0]] * 3
         nursery.cancel_scope.cancel()

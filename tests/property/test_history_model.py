@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mynode.base.limits import TIME_SAMPLE_MS
-from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.commands import RetainCommand, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
 from mynode.mvcc.history import HistoricView, historic_view, horizon, version_at
 from mynode.mvcc.readset import ReadSet
@@ -20,10 +20,12 @@ KEYS = (b"\x01a", b"\x02", b"\x02\x00", b"\x02b", b"\x02b\x00", b"\x02c", b"\x03
 RETENTION = 12
 HISTORY = 20
 State = dict[bytes, tuple[int, bytes]]
+Change = dict[bytes, bytes | None] | int | None
 
 one_write = st.dictionaries(st.sampled_from(KEYS), st.none() | st.binary(max_size=3), min_size=1, max_size=4)
 many_writes = st.integers(10, 40).map(lambda count: {b"\x02x%03d" % number: b"" for number in range(count)})
-entries = st.none() | one_write | one_write | one_write | many_writes
+retentions = st.integers(1, 3 * RETENTION)
+entries = st.none() | one_write | one_write | one_write | many_writes | retentions
 schedules = st.lists(st.tuples(entries, st.integers(0, 3 * TIME_SAMPLE_MS), st.booleans()), max_size=60)
 
 
@@ -44,19 +46,25 @@ def check(view: ReadView, version: int, state: State) -> None:
 
 @given(schedules)
 @settings(max_examples=150, deadline=None)
-def test_the_past_is_what_it_was(schedule: list[tuple[dict[bytes, bytes | None] | None, int, bool]]) -> None:
+def test_the_past_is_what_it_was(schedule: list[tuple[Change, int, bool]]) -> None:
     engine = MemoryEngine()
     machine = Machine(engine, retention_entries=RETENTION, history_records=HISTORY)
     states: list[State] = [{}]
     times: list[int] = [0]
     time_ms = 1_000
-    for version, (writes, passed_ms, restarts) in enumerate(schedule, start=1):
+    retention, watermark = RETENTION, 0
+    for version, (change, passed_ms, restarts) in enumerate(schedule, start=1):
         time_ms += passed_ms
         payload = b""
         state = dict(states[-1])
-        if writes is not None:
-            in_order = tuple(sorted(writes.items()))
-            session = version.to_bytes(16, "big")
+        watermark = max(watermark, version - retention)
+        session = version.to_bytes(16, "big")
+        if isinstance(change, int):
+            retention = change
+            watermark = max(watermark, version - retention)
+            payload = encode_command(RetainCommand(session, 1, 0, retention, b"", time_ms))
+        elif change is not None:
+            in_order = tuple(sorted(change.items()))
             command = TransactionCommand(session, 1, 0, version - 1, ReadSet(), in_order, b"", time_ms)
             payload = encode_command(command)
             for key, value in in_order:
@@ -64,15 +72,16 @@ def test_the_past_is_what_it_was(schedule: list[tuple[dict[bytes, bytes | None] 
                     state.pop(key, None)
                 else:
                     state[key] = (version, value)
-        kind = EntryKind.NOOP if writes is None else EntryKind.COMMAND
+        kind = EntryKind.NOOP if change is None else EntryKind.COMMAND
         machine.apply([Entry(1, version, kind, b"", payload)])
         machine.check_invariants()
         states.append(state)
-        times.append(time_ms if writes is not None else times[-1])
+        times.append(time_ms if change is not None else times[-1])
         if restarts:
             machine = Machine(engine, retention_entries=RETENTION, history_records=HISTORY)
         view = machine.view()
-        oldest = max(0, version - RETENTION, horizon(view.tree))
+        assert machine.status().watermark == watermark
+        oldest = max(watermark, horizon(view.tree))
         for earlier in {oldest, (oldest + version) // 2, version - 1, version} - set(range(oldest)):
             check(view, earlier, states[earlier])
         check_times(view, times, time_ms)

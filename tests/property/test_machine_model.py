@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.commands import Command, RetainCommand, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Committed, Conflicted, Outcome
 from mynode.mvcc import keyspace
@@ -65,12 +65,23 @@ bulk_deletes = st.integers(40, 80).map(
         b"b" * 16, 1, 0, 0, ReadSet(), tuple((keyspace.ROWS + b"x%03d" % number, None) for number in range(count)), b""
     )
 )
+retains = st.builds(
+    RetainCommand,
+    session=st.integers(0, 6).map(lambda number: number.to_bytes(16, "big")),
+    sequence=st.integers(1, 6),
+    floor=st.just(0),
+    entries=st.integers(1, 2 * RETENTION_ENTRIES),
+    result=st.binary(max_size=2),
+    time_ms=st.integers(0, 2_000),
+)
 ages = st.builds(Age, st.integers(1, RETENTION_ENTRIES + 3), st.integers(0, 6))
-logs = st.lists(st.none() | st.just(GARBAGE) | st.tuples(commands | bulk_deletes, ages), max_size=60)
+logs = st.lists(
+    st.none() | st.just(GARBAGE) | st.tuples(commands | commands | bulk_deletes | retains, ages), max_size=60
+)
 cuts = st.lists(st.integers(1, 9), min_size=1, max_size=9)
 
 
-def entries_of(log: list[bytes | tuple[TransactionCommand, Age] | None]) -> list[Entry]:
+def entries_of(log: list[bytes | tuple[TransactionCommand | RetainCommand, Age] | None]) -> list[Entry]:
     entries = []
     for index, item in enumerate(log, 1):
         match item:
@@ -80,7 +91,11 @@ def entries_of(log: list[bytes | tuple[TransactionCommand, Age] | None]) -> list
                 entries.append(Entry(1, index, EntryKind.COMMAND, b"", item))
             case command, age:
                 view = max(0, index - age.view)
-                aged = replace(command, view=view, floor=max(0, view - age.floor))
+                floor = max(0, view - age.floor)
+                if isinstance(command, RetainCommand):
+                    aged: Command = replace(command, floor=floor)
+                else:
+                    aged = replace(command, view=view, floor=floor)
                 entries.append(Entry(1, index, EntryKind.COMMAND, b"", encode_command(aged)))
     return entries
 
@@ -114,7 +129,7 @@ def run(entries: list[Entry], sizes: list[int], *, restart: bool) -> tuple[Machi
 @settings(max_examples=150, deadline=None)
 @given(logs, cuts)
 def test_batches_and_restarts_change_nothing(
-    log: list[bytes | tuple[TransactionCommand, Age] | None], sizes: list[int]
+    log: list[bytes | tuple[TransactionCommand | RetainCommand, Age] | None], sizes: list[int]
 ) -> None:
     entries = entries_of(log)
     one_by_one, engine, outcomes = run(entries, [1], restart=False)

@@ -39,8 +39,9 @@ from mynode.session.effects import (
     SessionEffect,
 )
 from mynode.session.lane_api import LaneAnswer, LaneRefusal
-from mynode.session.session import Session, view_too_old
+from mynode.session.session import Session
 from mynode.session.steps import Steps
+from mynode.session.transaction_block import view_too_old
 
 log = structlog.get_logger(__name__)
 

@@ -105,9 +105,14 @@ VIEW_TIMEOUT_S: Final = 300
 MAX_OUTCOMES: Final = 100_000
 """Sessions whose last outcome the replicated outcome table keeps."""
 RETENTION_ENTRIES: Final = 100_000
-"""Tombstones newer than the applied index minus this stay; a transaction on an older view aborts."""
+"""Tombstones newer than the applied index minus this stay; a transaction on an older view aborts. That is until ALTER
+SYSTEM says another number; see `mvcc.retention`."""
+MIN_RETENTION_ENTRIES: Final = 1_000
+MAX_RETENTION_ENTRIES: Final = 1_000_000
+"""What ALTER SYSTEM may say: transactions have to end within the least, and the most bounds the machine's memory."""
 HISTORY_RECORDS: Final = 200_000
-"""What was overwritten or deleted and is kept for `AS OF SYSTEM TIME`: so many records, from RETENTION_ENTRIES back."""
+"""What was overwritten or deleted and is kept for `AS OF SYSTEM TIME`: so many records, from RETENTION_ENTRIES back; of
+another number of entries in proportion."""
 HISTORY_VALUE_BYTES: Final = 64 * KIB
 """A longer value is not kept when it is replaced: what was before can then be read no more."""
 TIME_SAMPLE_MS: Final = 100
@@ -188,6 +193,7 @@ invariant(
 )
 invariant(MAX_APPEND_BYTES <= MAX_LOAD_BYTES <= LOG_TAIL_BYTES, "an append is filled by one load")
 invariant(MAX_TRANSACTION_BYTES + MAX_APPEND_BYTES < MAX_REQUEST_FRAME_BYTES, "any append fits a frame")
+invariant(MIN_RETENTION_ENTRIES <= RETENTION_ENTRIES <= MAX_RETENTION_ENTRIES, "the default could be set")
 invariant(2 * SNAPSHOT_CHUNK_BYTES < MAX_REQUEST_FRAME_BYTES, "a part of a snapshot fits a frame")
 invariant(SEGMENT_BYTES < MAX_LOG_BYTES, "a log is a few segments at least")
 invariant(2 * HEARTBEAT_TICKS < ELECTION_TICKS, "a lost heartbeat does not start an election")

@@ -13,7 +13,7 @@ from mynode.base.disk import Disk
 from mynode.base.errors import CorruptionError, ProtocolViolationError
 from mynode.base.exit_codes import EXIT_DONE
 from mynode.inspect.directories import data_directories
-from mynode.machine.commands import BatchCommand, TransactionCommand, decode_command
+from mynode.machine.commands import BatchCommand, RetainCommand, TransactionCommand, decode_command
 from mynode.mvcc import keyspace
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry, EntryKind
@@ -130,15 +130,17 @@ def _describe_entry(entry: Entry) -> str:
         command = decode_command(entry.payload)
     except ProtocolViolationError as error:
         return f"{text}, {error.message}"
-    writes = ", ".join(f"{'delete' if value is None else 'put'} {key.hex()}" for key, value in command.writes)
     match command:
         case TransactionCommand(session, sequence):
             statements = [(session, sequence)]
         case BatchCommand(requests=requests):
             statements = [(request.session, request.sequence) for request in requests]
+        case RetainCommand(session, sequence, entries=kept):
+            return f"{text}, session {session.hex()[:8]} #{sequence} retains {kept} entries"
         case _:
             assert_never(command)
     names = ", ".join(f"{session.hex()[:8]} #{sequence}" for session, sequence in statements)
+    writes = ", ".join(f"{'delete' if value is None else 'put'} {key.hex()}" for key, value in command.writes)
     return (
         f"{text}, session {names} on view {command.view}, "
         f"keys read {len(command.reads.keys)}, ranges read {len(command.reads.ranges)}; {writes or 'no writes'}"

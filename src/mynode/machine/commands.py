@@ -6,6 +6,7 @@ A command is a msgpack array whose first element is its tag:
 |-----|-------------|------------------------------------------------------------------------|
 | 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result, time |
 | 2   | batch       | view, keys read, ranges read, writes, requests, time                   |
+| 3   | retain      | session, sequence, floor, entries, result, time                        |
 
 | element     | type                                                                                        |
 |-------------|---------------------------------------------------------------------------------------------|
@@ -18,6 +19,7 @@ A command is a msgpack array whose first element is its tag:
 | result      | bin, opaque                                                                                 |
 | time        | unsigned: ms since 1970, at least 0                                                          |
 | requests    | array, at least one: [session, sequence, floor, result]; sessions strictly ascending        |
+| entries     | unsigned, from 1 to `limits.MAX_RETENTION_ENTRIES`                                          |
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ import msgpack
 
 from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
 from mynode.base.ids import SessionId, Version
-from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.base.limits import MAX_RETENTION_ENTRIES, MAX_TRANSACTION_BYTES
 from mynode.mvcc import keyspace
 from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.writeset import Write
 
 _TRANSACTION_TAG: Final = 1
 _BATCH_TAG: Final = 2
+_RETAIN_TAG: Final = 3
 _SESSION_BYTES: Final = 16
 _TIME_MAX: Final = 2**62
 _BYTES_ONLY: Final = frozenset({bytes})
@@ -96,7 +99,23 @@ class BatchCommand:
     time_ms: int = 0
 
 
-Command: TypeAlias = TransactionCommand | BatchCommand
+@dataclass(frozen=True, slots=True)
+class RetainCommand:
+    """Keep so many entries of the past from now on; see `mvcc.retention`. It rests on no view.
+
+    Attributes:
+        session, sequence, floor, result, time_ms: as in `TransactionCommand`.
+    """
+
+    session: SessionId
+    sequence: int
+    floor: Version
+    entries: int
+    result: bytes
+    time_ms: int = 0
+
+
+Command: TypeAlias = TransactionCommand | BatchCommand | RetainCommand
 
 
 def encode_command(command: Command) -> bytes:
@@ -105,19 +124,15 @@ def encode_command(command: Command) -> bytes:
     Raises:
         ProgramLimitExceededError: it is longer than `limits.MAX_TRANSACTION_BYTES`.
     """
-    reads = command.reads
-    transaction = [
-        command.view,
-        list(reads.keys),
-        list(chain.from_iterable(reads.ranges)),
-        list(chain.from_iterable(command.writes)),
-    ]
+    fields: list[object]
     match command:
         case TransactionCommand(session, sequence, floor, result=result):
-            fields = [_TRANSACTION_TAG, session, sequence, floor, *transaction, result, command.time_ms]
+            fields = [_TRANSACTION_TAG, session, sequence, floor, *_transaction(command), result, command.time_ms]
         case BatchCommand(requests=requests):
             listed = [(each.session, each.sequence, each.floor, each.result) for each in requests]
-            fields = [_BATCH_TAG, *transaction, listed, command.time_ms]
+            fields = [_BATCH_TAG, *_transaction(command), listed, command.time_ms]
+        case RetainCommand(session, sequence, floor, kept, result):
+            fields = [_RETAIN_TAG, session, sequence, floor, kept, result, command.time_ms]
         case _:
             assert_never(command)
     encoded: bytes = msgpack.packb(fields)
@@ -129,17 +144,23 @@ def encode_command(command: Command) -> bytes:
     return encoded
 
 
+def _transaction(command: TransactionCommand | BatchCommand) -> tuple[object, ...]:
+    reads = command.reads
+    return (
+        command.view,
+        list(reads.keys),
+        list(chain.from_iterable(reads.ranges)),
+        list(chain.from_iterable(command.writes)),
+    )
+
+
 def decode_command(payload: bytes) -> Command:
     """The command in an entry's payload.
 
     Raises:
         ProtocolViolationError: it is none. Every node finds the same, as it depends on nothing but the bytes.
     """
-    try:
-        fields: object = msgpack.unpackb(payload)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise ProtocolViolationError(f"a command is not msgpack: {error}") from error
-    match fields:
+    match _unpacked(payload):
         case [
             1,
             bytes() as session,
@@ -176,7 +197,30 @@ def decode_command(payload: bytes) -> Command:
             view >= 0 and _are_bytes(keys) and _are_ranges(ranges) and _are_writes(writes) and 0 <= time_ms <= _TIME_MAX
         ):
             return BatchCommand(view, _read_set(keys, ranges), _pairs(writes), _requests(requests), time_ms)
+        case [
+            3,
+            bytes() as session,
+            int() as sequence,
+            int() as floor,
+            int() as kept,
+            bytes() as result,
+            int() as time_ms,
+        ] if (
+            len(session) == _SESSION_BYTES
+            and sequence > 0
+            and floor >= 0
+            and 0 < kept <= MAX_RETENTION_ENTRIES
+            and 0 <= time_ms <= _TIME_MAX
+        ):
+            return RetainCommand(session, sequence, floor, kept, result, time_ms)
     raise ProtocolViolationError("a command has no known tag and form")
+
+
+def _unpacked(payload: bytes) -> object:
+    try:
+        return msgpack.unpackb(payload)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ProtocolViolationError(f"a command is not msgpack: {error}") from error
 
 
 def _requests(items: list[object]) -> tuple[Request, ...]:

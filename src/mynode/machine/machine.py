@@ -10,9 +10,10 @@ from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import LogIndex, Version
 from mynode.base.invariant import invariant
 from mynode.base.limits import HISTORY_RECORDS, MAX_OUTCOMES, RETENTION_ENTRIES
-from mynode.machine.commands import BatchCommand, TransactionCommand, decode_command
+from mynode.machine.commands import BatchCommand, RetainCommand, TransactionCommand, decode_command
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused, outcome_key
 from mynode.mvcc.history import History
+from mynode.mvcc.retention import Retention, put_retention, retention_of
 from mynode.mvcc.tombstones import Tombstones
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
@@ -43,14 +44,25 @@ class Machine:
     Args:
         engine: holds the tree; entries go on after its `applied_index`.
         max_outcomes: sessions the outcome table keeps.
-        retention_entries: how many entries a view may be old when its transaction is applied.
-        history_records: how many overwritten or deleted records it keeps.
+        retention_entries: how many entries a view may be old when its transaction is applied, until a command says
+            another number.
+        history_records: how many overwritten or deleted records it keeps with so many entries; with other numbers in
+            proportion.
             All must be the same on all nodes, at all times.
 
     Invariants (`check_invariants`): what is kept beside the tree equals what the tree alone gives; the tree's own.
     """
 
-    __slots__ = ("_engine", "_history", "_outcomes", "_retention_entries", "_tombstones", "applied")
+    __slots__ = (
+        "_default_retention",
+        "_engine",
+        "_history",
+        "_history_records",
+        "_outcomes",
+        "_retention",
+        "_tombstones",
+        "applied",
+    )
 
     def __init__(
         self,
@@ -61,10 +73,12 @@ class Machine:
         history_records: int = HISTORY_RECORDS,
     ) -> None:
         self._engine = engine
-        self._retention_entries = retention_entries
+        self._default_retention = Retention(retention_entries)
+        self._history_records = history_records
+        self._retention = retention_of(engine.tree, self._default_retention)
         self._outcomes = OutcomeTable(engine.tree, max_outcomes)
         self._tombstones = Tombstones(engine.tree)
-        self._history = History(engine.tree, limit=history_records)
+        self._history = History(engine.tree, limit=self._history_limit())
         self.applied: LogIndex = engine.applied_index
 
     def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
@@ -76,10 +90,10 @@ class Machine:
         membership: bytes | None = None
         for entry in entries:
             invariant(entry.index == self.applied + 1, "entries are applied in the order of the log, without a gap")
-            watermark = self._watermark(entry.index)
-            outcomes.append(self._decide(editor, entry, watermark) if entry.kind == EntryKind.COMMAND else None)
+            outcomes.append(self._decide(editor, entry) if entry.kind == EntryKind.COMMAND else None)
             if entry.kind == EntryKind.CONFIG:
                 membership = entry.payload
+            watermark = self._retention.watermark(entry.index)
             self._tombstones.collect(editor, watermark)
             self._history.collect(editor, entry.index, watermark)
             self.applied = entry.index
@@ -93,7 +107,7 @@ class Machine:
     def status(self) -> MachineStatus:
         return MachineStatus(
             applied=self.applied,
-            watermark=self._watermark(self.applied),
+            watermark=self._retention.watermark(self.applied),
             records=self._engine.tree.count,
             tombstones=len(self._tombstones),
             outcomes=len(self._outcomes),
@@ -107,11 +121,13 @@ class Machine:
         self._outcomes.check_invariants(tree)
         self._tombstones.check_invariants(tree)
         self._history.check_invariants(tree)
+        invariant(self._retention == retention_of(tree, self._default_retention), "the retention is the tree's")
+        invariant(self._history.limit == self._history_limit(), "the history's limit follows the retention")
 
-    def _watermark(self, index: LogIndex) -> Version:
-        return max(0, index - self._retention_entries)
+    def _history_limit(self) -> int:
+        return self._history_records * self._retention.entries // self._default_retention.entries
 
-    def _decide(self, editor: TreeEditor, entry: Entry, watermark: Version) -> Outcome:
+    def _decide(self, editor: TreeEditor, entry: Entry) -> Outcome:
         """Apply one command. A command that is none is refused: every node holds the same bytes and finds the same."""
         try:
             command = decode_command(entry.payload)
@@ -119,42 +135,55 @@ class Machine:
             return Refused.of(error)
         match command:
             case TransactionCommand():
-                return self._apply_transaction(editor, entry.index, command, watermark)
+                return self._apply_transaction(editor, entry.index, command)
             case BatchCommand():
-                return self._apply_batch(editor, entry.index, command, watermark)
+                return self._apply_batch(editor, entry.index, command)
+            case RetainCommand():
+                return self._apply_retain(editor, entry.index, command)
             case _:
                 assert_never(command)
 
-    def _apply_transaction(
-        self, editor: TreeEditor, version: Version, command: TransactionCommand, watermark: Version
-    ) -> Outcome:
+    def _apply_transaction(self, editor: TreeEditor, version: Version, command: TransactionCommand) -> Outcome:
         earlier = self._outcomes.find(editor, command.session, command.sequence, command.floor)
         if earlier is not None:
             return earlier
-        failure = self._validate_and_write(editor, version, command, watermark)
+        failure = self._validate_and_write(editor, version, command)
         if failure is not None:
             return failure
         self._outcomes.store(editor, command.session, command.sequence, version, command.result)
         return Committed(version, command.result, replayed=False)
 
-    def _apply_batch(self, editor: TreeEditor, version: Version, command: BatchCommand, watermark: Version) -> Outcome:
+    def _apply_batch(self, editor: TreeEditor, version: Version, command: BatchCommand) -> Outcome:
         """One request that has an outcome already, or may have had one, stops all: the others saw its writes."""
         for request in command.requests:
             if self._outcomes.find(editor, request.session, request.sequence, request.floor) is not None:
                 return Conflicted(outcome_key(request.session))
-        failure = self._validate_and_write(editor, version, command, watermark)
+        failure = self._validate_and_write(editor, version, command)
         if failure is not None:
             return failure
         for request in command.requests:
             self._outcomes.store(editor, request.session, request.sequence, version, request.result)
         return Committed(version, b"", replayed=False)
 
+    def _apply_retain(self, editor: TreeEditor, version: Version, command: RetainCommand) -> Outcome:
+        """Nothing is taken out at once that was kept before: this entry and those to come do it, each a part."""
+        earlier = self._outcomes.find(editor, command.session, command.sequence, command.floor)
+        if earlier is not None:
+            return earlier
+        self._retention = self._retention.changed(version, command.entries)
+        self._history.limit = self._history_limit()
+        put_retention(editor, version, self._retention)
+        self._history.sample(editor, version, command.time_ms, self._retention.watermark(version))
+        self._outcomes.store(editor, command.session, command.sequence, version, command.result)
+        return Committed(version, command.result, replayed=False)
+
     def _validate_and_write(
-        self, editor: TreeEditor, version: Version, command: TransactionCommand | BatchCommand, watermark: Version
+        self, editor: TreeEditor, version: Version, command: TransactionCommand | BatchCommand
     ) -> Conflicted | Refused | None:
         """Write what the command writes, or say why not."""
         if command.view >= version:
             return Refused.of(ProtocolViolationError("the command rests on a view that was not there yet"))
+        watermark = self._retention.watermark(version)
         if command.view < watermark:
             return Conflicted(b"")
         changed = conflict(editor, command.view, command.reads)

@@ -51,13 +51,16 @@ _KEY_AT: Final = len(_HISTORY) + _NUMBER_BYTES
 class History:
     """Follows what is applied, and keeps what `AS OF SYSTEM TIME` needs of it.
 
+    Attributes:
+        limit: of records; may change from one entry to the next. What is then too much goes a part with each entry.
+
     Invariant (`check_invariants`): it is what the tree that it follows would give it anew.
     """
 
-    __slots__ = ("_first", "_last_time_ms", "_limit", "_records", "_replaced_now", "horizon")
+    __slots__ = ("_first", "_last_time_ms", "_records", "_replaced_now", "horizon", "limit")
 
     def __init__(self, tree: Tree, *, limit: int = HISTORY_RECORDS) -> None:
-        self._limit = limit
+        self.limit = limit
         self._records = sum(len(keys) for keys, _ in tree.scan_leaves(_HISTORY, _HISTORY_END))
         self._first = _first(tree)
         self.horizon = horizon(tree)
@@ -106,7 +109,7 @@ class History:
         while most and self._first is not None:
             replaced = _replaced_in(self._first)
             if replaced > watermark:
-                if self._records <= self._limit:
+                if self._records <= self.limit:
                     break
                 too_much = replaced
             editor.remove(self._first)
@@ -121,7 +124,7 @@ class History:
         editor.put(_HORIZON, version, _bytes(horizon))
 
     def check_invariants(self, tree: Tree) -> None:
-        anew = History(tree, limit=self._limit)
+        anew = History(tree, limit=self.limit)
         invariant(self._records == anew._records, "the records of the history are counted")
         invariant(self.horizon == anew.horizon, "the horizon follows the tree")
         invariant(self._first == anew._first, "the oldest record of the history is known")

@@ -8,8 +8,8 @@ from typing import Final
 
 from mynode.base.errors import InvalidParameterValueError, SnapshotTooOldError
 from mynode.base.ids import Version
-from mynode.base.limits import RETENTION_ENTRIES
 from mynode.mvcc.history import HistoricView, historic_view, horizon, version_at
+from mynode.mvcc.retention import watermark
 from mynode.mvcc.view import ReadView
 from mynode.session.effects import Pause
 from mynode.session.steps import Steps
@@ -32,7 +32,7 @@ def view_as_of(view: ReadView, when: ast.IntegerLiteral | ast.StringLiteral, now
         raise InvalidParameterValueError(
             f"version {version} is in the future: the newest is {view.version}", position=when.position
         )
-    oldest = max(0, view.version - RETENTION_ENTRIES, horizon(view.tree))
+    oldest = max(watermark(view), horizon(view.tree))
     if version < oldest:
         raise _too_old(f"version {version}", f"The oldest is version {oldest}.", when.position)
     for found in historic_view(view, version):

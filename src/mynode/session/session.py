@@ -52,8 +52,8 @@ from mynode.base.errors import (
     SqlError,
 )
 from mynode.base.ids import SessionId, Version
-from mynode.base.limits import RETENTION_ENTRIES
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
+from mynode.mvcc.retention import watermark
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
@@ -74,7 +74,7 @@ from mynode.session.index_build import IndexBuild
 from mynode.session.lane import may_enter
 from mynode.session.lane_api import LaneRefusal, LaneSettled
 from mynode.session.number_draw import NumberDraw
-from mynode.session.settings import Settings, shown
+from mynode.session.settings import Settings, shown, shows_system
 from mynode.session.state import EMPTY_STATE, decode_state
 from mynode.session.steps import (
     Steps,
@@ -87,7 +87,8 @@ from mynode.session.steps import (
     propose,
     run_in_lane,
 )
-from mynode.session.transaction_block import TransactionBlock
+from mynode.session.system_settings import alter_system, system_settings
+from mynode.session.transaction_block import TransactionBlock, view_too_old
 from mynode.sql import ast
 from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
 from mynode.sql.executor.context import Execution, ExecutionContext
@@ -212,6 +213,8 @@ class Session:
     def _settle(self, write: Write, view: ReadView) -> Steps[Committed | Refused]:
         """Run the statement until it has an outcome: once by itself, in the lane, by itself as often as needed."""
         text = write.parsed.text
+        if isinstance(write.parsed.control, ast.AlterSystem):
+            return (yield from alter_system(self._id, write, write.parsed.control))
         if text != self._contended:
             outcome = yield from self._attempt(write, view)
             if not isinstance(outcome, Conflicted):
@@ -281,7 +284,7 @@ class Session:
         if fresh.version == transaction.view.version:
             return True
         return (
-            fresh.version - transaction.view.version <= RETENTION_ENTRIES
+            transaction.view.version >= watermark(fresh)
             and conflict(fresh.tree, transaction.view.version, transaction.reads) is None
             and stored_outcome(fresh, self._id, request.sequence) is None
         )
@@ -350,7 +353,7 @@ class Session:
                 block.check_usable()
                 block.release(name)
                 yield self._done(request, WriteResult(Completion("RELEASE", -1)), request.floor)
-            case ast.Prepare() | ast.Execute() | ast.Deallocate() | ast.SetVariable() | ast.Show():
+            case ast.Prepare() | ast.Execute() | ast.Deallocate() | ast.SetVariable() | ast.AlterSystem() | ast.Show():
                 if self._block is not None:
                     self._block.check_usable()
                 yield from self._session_control(request, parsed, control)
@@ -443,8 +446,7 @@ class Session:
         match control:
             case ast.Prepare(name=name):
                 state = self._state.with_prepared(name, parsed.text)
-                source = yield from (open_view(OpenFreshView()) if self._block is None else self._opened(self._block))
-                self._engine.check_prepared(parsed, source)
+                self._engine.check_prepared(parsed, (yield from self._source()))
                 self._state = state
                 yield self._done(request, WriteResult(Completion("PREPARE", -1)), request.floor)
             case ast.Execute():
@@ -461,12 +463,21 @@ class Session:
                 yield self._done(
                     request, WriteResult(Completion("RESET" if control.values is None else "SET", -1)), request.floor
                 )
+            case ast.AlterSystem():
+                if self._block is not None:
+                    raise ActiveTransactionError("ALTER SYSTEM cannot run inside a transaction block")
+                yield from self._write(request, parsed)
             case ast.Show():
                 is_read_only = self._block is not None and self._block.is_read_only
-                columns, rows = shown(control, self._state.settings, is_read_only=is_read_only)
+                system = system_settings((yield from self._source())) if shows_system(control) else {}
+                columns, rows = shown(control, self._state.settings, system, is_read_only=is_read_only)
                 yield self._done(request, WriteResult(Completion("SHOW", len(rows)), columns, rows), request.floor)
             case _:
                 assert_never(control)
+
+    def _source(self) -> Steps[ReadView | Transaction]:
+        """What a statement reads that writes nothing."""
+        return (yield from (open_view(OpenFreshView()) if self._block is None else self._opened(self._block)))
 
     def _set(self, control: ast.SetVariable) -> None:
         if control.local:
@@ -583,14 +594,6 @@ class Session:
         status, news = self.transaction_status, self._news()
         seen = request.floor if version is None else version
         return Emit(StatementReply(self._id, request.sequence, None, (), None, info, seen, status, news))
-
-
-def view_too_old() -> SnapshotTooOldError:
-    """What a transaction or a statement is told whose view is let go before it came to its end."""
-    return SnapshotTooOldError(
-        "the view of the data is too old: it was held for too long",
-        hint="Begin anew. Shorter transactions, or a client that reads faster, get through.",
-    )
 
 
 def _as_of(parsed: ParsedStatement) -> ast.IntegerLiteral | ast.StringLiteral | None:

@@ -20,10 +20,12 @@ from mynode.base.errors import (
     ProgramLimitExceededError,
     UndefinedSettingError,
 )
-from mynode.base.limits import MAX_IDENTIFIER_BYTES, MAX_SESSION_SETTINGS, MAX_SETTING_BYTES
+from mynode.base.limits import MAX_IDENTIFIER_BYTES, MAX_SESSION_SETTINGS, MAX_SETTING_BYTES, RETENTION_ENTRIES
 from mynode.session.api import ColumnInfo, Row
 from mynode.sql import ast
 
+HISTORY_RETENTION: Final = "history_retention"
+"""The setting that is the whole cluster's; see `session.system_settings`."""
 _MAX_DURATION_MS: Final = 24 * 3_600_000
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"\s*([0-9]{1,12})\s*([a-z]*)\s*")
@@ -105,10 +107,24 @@ def find_setting(name: str, position: int | None) -> Setting:
     )
 
 
-def shown(show: ast.Show, settings: Settings, *, is_read_only: bool) -> tuple[tuple[ColumnInfo, ...], list[Row]]:
-    """What SHOW answers; `is_read_only`: the transaction is. Raises `UndefinedSettingError`."""
+def shows_system(show: ast.Show) -> bool:
+    """Whether SHOW speaks of what is the whole cluster's."""
+    return show.name in (None, HISTORY_RETENTION)
+
+
+def shown(
+    show: ast.Show, settings: Settings, system: Mapping[str, str], *, is_read_only: bool
+) -> tuple[tuple[ColumnInfo, ...], list[Row]]:
+    """What SHOW answers. Raises `UndefinedSettingError`.
+
+    Args:
+        system: the whole cluster's settings, if the statement `shows_system`.
+        is_read_only: the transaction is.
+    """
 
     def value(name: str) -> str:
+        if name in system:
+            return system[name]
         if name == "transaction_read_only":
             return "on" if is_read_only else "off"
         return settings.get(name, show.position)
@@ -197,6 +213,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "extra_float_digits": Setting(
         "1", "Floats are shown exactly, with the fewest digits.", _one_of("0", "1", "2", "3", shown="1")
+    ),
+    HISTORY_RETENTION: Setting(
+        str(RETENTION_ENTRIES), "Entries of the log for which the past is kept; ALTER SYSTEM sets it for all nodes."
     ),
     "idle_in_transaction_session_timeout": Setting(
         "0", "A transaction without a statement for so long is rolled back; 0: as the node is configured.", _duration

@@ -10,6 +10,7 @@ from mynode.base.errors import (
     InvariantViolation,
     ProgramLimitExceededError,
     ReadOnlyTransactionError,
+    SnapshotTooOldError,
     SqlError,
 )
 from mynode.base.invariant import invariant
@@ -134,6 +135,14 @@ class TransactionBlock:
         kept = 0 if self.transaction is None else self.transaction.writes.savepoints
         invariant(len(self._savepoints) == kept, "each savepoint has its name")
         invariant(self._has_failed or self._end is None, "a block that timed out has failed")
+
+
+def view_too_old() -> SnapshotTooOldError:
+    """What a transaction or a statement is told whose view is let go before it came to its end."""
+    return SnapshotTooOldError(
+        "the view of the data is too old: it was held for too long",
+        hint="Begin anew. Shorter transactions, or a client that reads faster, get through.",
+    )
 
 
 def _command(parsed: ParsedStatement) -> str:

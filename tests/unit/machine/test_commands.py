@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
-from mynode.base.limits import MAX_TRANSACTION_BYTES
-from mynode.machine.commands import BatchCommand, Request, TransactionCommand, decode_command, encode_command
+from mynode.base.limits import MAX_RETENTION_ENTRIES, MAX_TRANSACTION_BYTES
+from mynode.machine.commands import (
+    BatchCommand,
+    Request,
+    RetainCommand,
+    TransactionCommand,
+    decode_command,
+    encode_command,
+)
 from mynode.mvcc.readset import ReadSet
 
 COMMAND = TransactionCommand(
@@ -111,6 +118,29 @@ def test_the_encoding_of_a_batch_is_the_documented_array() -> None:
 )
 def test_a_batch_of_the_wrong_form_is_a_protocol_violation(place: int, wrong: object) -> None:
     fields: list[object] = list(BATCH_FIELDS)
+    fields[place] = wrong
+    with pytest.raises(ProtocolViolationError):
+        decode_command(msgpack.packb(fields))
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, 1),
+        (1, b"short"),
+        (2, 0),
+        (3, -1),
+        (4, 0),
+        (4, MAX_RETENTION_ENTRIES + 1),
+        (4, 1.0),
+        (5, "text"),
+        (6, -1),
+    ],
+)
+def test_a_retain_command_that_breaks_the_format_is_a_protocol_violation(place: int, wrong: object) -> None:
+    retain = RetainCommand(b"s" * 16, 3, 7, 5_000, b"result", 1_000)
+    assert decode_command(encode_command(retain)) == retain
+    fields = msgpack.unpackb(encode_command(retain))
     fields[place] = wrong
     with pytest.raises(ProtocolViolationError):
         decode_command(msgpack.packb(fields))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from mynode.base.errors import InvariantViolation, OutcomeUnknownError
-from mynode.machine.commands import BatchCommand, Command, Request, TransactionCommand, encode_command
+from mynode.base.limits import MAX_RETENTION_ENTRIES
+from mynode.machine.commands import BatchCommand, Command, Request, RetainCommand, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, outcome_key, stored_outcome
 from mynode.mvcc.readset import ReadSet
@@ -209,6 +210,65 @@ def test_the_status_counts() -> None:
     status = driver.machine.status()
     assert (status.applied, status.watermark, status.records) == (3, 1, 5), "A, B, what A was, two outcomes"
     assert (status.tombstones, status.outcomes, status.horizon) == (1, 2, 0)
+
+
+# --- retention -------------------------------------------------------------------------------------------------------
+
+
+def retain(entries: int, *, of: int = 9, sequence: int = 1) -> RetainCommand:
+    return RetainCommand(session(of), sequence, 0, entries, b"kept %d" % entries)
+
+
+def watermark(driver: Driver) -> int:
+    return driver.machine.status().watermark
+
+
+def test_less_is_kept_from_the_entry_on_that_says_so() -> None:
+    driver = Driver(retention_entries=10)
+    driver.apply(command((A, b"1")), command((A, None), view=1, sequence=2), *[None] * 4)
+    assert (watermark(driver), driver.machine.view().tree.get(A)) == (0, (2, None))
+    assert driver.apply(retain(3)) == [Committed(7, b"kept 3", replayed=False)]
+    assert (watermark(driver), driver.machine.view().tree.get(A)) == (4, None)
+    assert driver.apply(command((B, b"1"), of=2, view=4)) == [Conflicted(b"")]  # entry 8: the watermark is 5
+    assert driver.apply(command((B, b"1"), of=2, view=6)) == [Committed(9, b"result 1", replayed=False)]
+
+
+def test_the_watermark_never_goes_back() -> None:
+    driver = Driver(retention_entries=4)
+    driver.apply(command((A, b"1")), command((A, None), view=1, sequence=2), *[None] * 7)
+    assert watermark(driver) == 5
+    driver.apply(retain(8))
+    seen = []
+    for _ in range(6):
+        seen.append(watermark(driver))
+        driver.apply(None)
+    assert seen == [6, 6, 6, 6, 6, 7], "it stands until so many entries are there"
+    stale = command((B, b"1"), of=2, view=5, reads=ReadSet({A: None}))
+    assert driver.apply(stale) == [Conflicted(b"")], "the tombstone that says whether it may commit is gone"
+
+
+def test_a_retry_does_not_change_the_retention_again() -> None:
+    driver = Driver(retention_entries=10)
+    driver.apply(retain(5), retain(7, of=8))
+    assert driver.apply(retain(5)) == [Committed(1, b"kept 5", replayed=True)]
+    driver.apply(*[None] * 7)
+    assert watermark(driver) == 3
+
+
+def test_the_retention_is_in_the_tree() -> None:
+    driver = Driver(retention_entries=10)
+    driver.apply(*[None] * 20, retain(5), retain(15, sequence=2), None)
+    again = Machine(driver.engine, max_outcomes=100, retention_entries=10)
+    assert again.status() == driver.machine.status()
+    assert again.status().watermark == 17
+
+
+def test_a_retention_out_of_bounds_is_none() -> None:
+    driver = Driver(retention_entries=10)
+    for entries in (0, MAX_RETENTION_ENTRIES + 1):
+        assert isinstance(driver.apply(retain(entries))[0], Refused)
+    driver.apply(*[None] * 20)
+    assert watermark(driver) == 12
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------

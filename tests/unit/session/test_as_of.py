@@ -9,12 +9,15 @@ from mynode.base.errors import (
     InvalidDatetimeError,
     InvalidParameterValueError,
     MyNodeError,
+    OutcomeUnknownError,
+    SerializationFailureError,
     SnapshotTooOldError,
     SqlSyntaxError,
     UndefinedTableError,
 )
 from mynode.base.limits import HISTORY_VALUE_BYTES
 from mynode.machine.machine import Machine
+from mynode.raft.messages import Entry, EntryKind
 from mynode.session.api import Row
 from mynode.storage.engine import MemoryEngine
 from mynode.testing.sql_sessions import LocalSession, SessionDatabase
@@ -130,6 +133,56 @@ def test_only_so_much_is_kept() -> None:
         rows(session, versions[0])
     assert caught.value.hint == f"The oldest is version {versions[-4]}."
     assert rows(session, versions[-4]) == [(1, "4")]
+
+
+def test_the_oldest_version_follows_the_retention() -> None:
+    database = SessionDatabase()
+    session = database.session()
+    session.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, value TEXT)")
+    session.execute("INSERT INTO t VALUES (1, 'a')")
+    at = version(session)
+    session.execute("UPDATE t SET value = 'b'")
+    session.execute("ALTER SYSTEM SET history_retention = 1000")
+    pass_by(database, at + 1000)
+    assert rows(session, at) == [(1, "a")]
+    session.execute("ALTER SYSTEM RESET history_retention")
+    for _ in range(2):
+        with pytest.raises(SnapshotTooOldError) as caught:
+            rows(session, at)
+        assert caught.value.hint == f"The oldest is version {at + 1}.", "what is gone stays gone"
+        session.execute("UPDATE t SET value = 'c'")
+    assert rows(session, at + 1) == [(1, "b")]
+
+
+def pass_by(database: SessionDatabase, version: int) -> None:
+    """Let the log grow."""
+    first = database.machine.applied + 1
+    database.machine.apply([Entry(1, index, EntryKind.NOOP, b"", b"") for index in range(first, version + 1)])
+
+
+def test_a_shorter_retention_ends_what_is_open() -> None:
+    database = SessionDatabase()
+    session = database.session()
+    session.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, value TEXT)")
+    session.execute("BEGIN")
+    session.execute("INSERT INTO t VALUES (1, 'a')")
+    pass_by(database, 1100)
+    database.session().execute("ALTER SYSTEM SET history_retention = 1000")
+    with pytest.raises(SerializationFailureError, match="age"):
+        session.execute("COMMIT")
+
+
+def test_alter_system_applies_once() -> None:
+    database = SessionDatabase()
+    session, other = database.session(), database.session()
+    database.loses_outcomes = True
+    assert isinstance(session.answer("ALTER SYSTEM SET history_retention = 2000").error, OutcomeUnknownError)
+    database.loses_outcomes = False
+    late = database.held.pop()
+    assert session.answer("ALTER SYSTEM SET history_retention = 2000", is_retry=True).tag == "ALTER SYSTEM"
+    other.execute("ALTER SYSTEM SET history_retention = 3000")
+    database.apply(late)
+    assert other.execute("SHOW history_retention") == [("3000",)]
 
 
 def test_what_was_before_a_long_value_was_replaced_is_not_kept(session: LocalSession) -> None:

@@ -128,6 +128,15 @@ class SetVariable:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSystem:
+    """`ALTER SYSTEM SET name {TO | =} values`, or `ALTER SYSTEM RESET name`. As `SetVariable`, of the whole cluster."""
+
+    name: str
+    values: tuple[str, ...] | None
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """`SHOW name | ALL`; ALL is None."""
 
@@ -158,7 +167,7 @@ class ShowIndexes:
     position: int = field(compare=False)
 
 
-SessionControl: TypeAlias = Prepare | Execute | Deallocate | SetVariable | Show
+SessionControl: TypeAlias = Prepare | Execute | Deallocate | SetVariable | Show | AlterSystem
 """What is about the session, and runs without a plan of its own."""
 
 Statement: TypeAlias = (

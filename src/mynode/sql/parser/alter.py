@@ -1,10 +1,11 @@
-"""ALTER TABLE."""
+"""ALTER TABLE, and what begins alike."""
 
 from __future__ import annotations
 
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.names import parse_cascade, parse_column, parse_table
+from mynode.sql.parser.settings import parse_alter_system
 from mynode.sql.parser.tables import (
     CONSTRAINT_STARTS,
     parse_column_definition,
@@ -13,11 +14,13 @@ from mynode.sql.parser.tables import (
 )
 
 
-def parse_alter(cursor: Cursor) -> ast.AlterTable:
-    """`ALTER TABLE [IF EXISTS] table {RENAME ... | alteration, ...}`."""
+def parse_alter(cursor: Cursor) -> ast.AlterTable | ast.AlterSystem:
+    """`ALTER TABLE [IF EXISTS] table {RENAME ... | alteration, ...}`, or ALTER SYSTEM."""
     position = cursor.advance().position
     if cursor.symbol in ("INDEX", "VIEW"):
         raise cursor.unsupported(f"ALTER {cursor.symbol} is")
+    if cursor.token.value == "system":
+        return parse_alter_system(cursor, position)
     cursor.expect("TABLE")
     if_exists = cursor.accept_words("IF", "EXISTS")
     if cursor.symbol == "ONLY":

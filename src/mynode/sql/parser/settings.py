@@ -1,4 +1,4 @@
-"""SET, RESET and SHOW: of settings, and of tables and columns as in MySQL."""
+"""SET, RESET, ALTER SYSTEM and SHOW: of settings, and of tables and columns as in MySQL."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def parse_reset(cursor: Cursor) -> ast.SetVariable:
     position = cursor.advance().position
     name = None if cursor.accept("ALL") else _parse_name(cursor)
     return ast.SetVariable(name, None, local=False, position=position)
+
+
+def parse_alter_system(cursor: Cursor, position: int) -> ast.AlterSystem:
+    """`SYSTEM {SET name {TO | =} value, ... | RESET name}`, behind ALTER."""
+    cursor.advance()
+    if cursor.accept("RESET"):
+        return ast.AlterSystem(_parse_name(cursor), None, position)
+    cursor.expect("SET")
+    name = _parse_name(cursor)
+    if not cursor.accept("TO"):
+        cursor.expect("=")
+    return ast.AlterSystem(name, _parse_values(cursor), position)
 
 
 def parse_show(cursor: Cursor) -> ast.Show | ast.ShowTables | ast.ShowColumns | ast.ShowIndexes:
