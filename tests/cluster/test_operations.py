@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ import trio
 import mynode.trio
 from mynode.base.address import Address
 from mynode.base.exit_codes import EXIT_REMOVED, EXIT_USAGE
-from mynode.cluster.members import add_member, remove_member
-from mynode.cluster.operations import transfer_leader
 from mynode.testing.cluster import RealCluster, real_cluster
 from mynode.testing.load import load
 
@@ -54,8 +51,9 @@ async def test_from_one_node_to_three_and_back_under_load(tmp_path: Path) -> Non
         async with mynode.trio.connect(everybody, spread="round_robin") as client, load(client, 2) as work:
             for node_id, address in joined.items():
                 await until_answers(address)
-                add = partial(add_member, first, f"{node_id}={address}", timeout_s=60)
-                assert await trio.to_thread.run_sync(add) == 0
+                code, said = await run("members", "add", f"{node_id}={address}", first)
+                assert code == 0
+                assert said.endswith(f"node {node_id} is a voter\n")
                 await work.more(10)
             await cluster.restart(3)
             await work.more(10)
@@ -63,7 +61,7 @@ async def test_from_one_node_to_three_and_back_under_load(tmp_path: Path) -> Non
             assert code == 0
             assert [each["is_voter"] for each in json.loads(listed)] == [True] * 3
             for node_id in (1, 2):
-                assert await trio.to_thread.run_sync(remove_member, everybody, node_id) == 0
+                assert await run("members", "remove", str(node_id), everybody) == (0, f"node {node_id} is removed\n")
                 with trio.fail_after(20):
                     assert await cluster.wait_for_end(node_id) == EXIT_REMOVED
                 assert "this node was removed from the cluster" in cluster.log(node_id)
@@ -95,11 +93,10 @@ async def test_a_node_of_another_cluster_and_a_used_number_are_refused(tmp_path:
         assert "node 3 does not answer" in said
 
 
-async def test_an_operator_names_the_leader(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_operator_names_the_leader(tmp_path: Path) -> None:
     async with real_cluster(tmp_path, nodes=3) as cluster:
         leader = await cluster.wait_for_leader()
         to = next(node_id for node_id in cluster.node_ids if node_id != leader)
         one_address = str(cluster.plan.members[to])
-        assert await trio.to_thread.run_sync(transfer_leader, one_address, to) == 0
-        assert capsys.readouterr().out == f"node {to} leads\n"
+        assert await run("transfer-leader", str(to), one_address) == (0, f"node {to} leads\n")
         assert await cluster.wait_for_leader() == to
