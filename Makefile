@@ -4,10 +4,10 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster sql status bench test lint unit format protos clean distclean
+.PHONY: help cluster sql status bench test lint unit metamorphic format protos clean distclean
 
 help: ## Show this list
-	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 cluster: .venv/.runtime ## Start five nodes on 127.0.0.1:9601-9605, data under ./data; Ctrl-C stops them
 	@exec $(BIN)/mynode cluster
@@ -32,6 +32,9 @@ lint: .venv/.dev ## Check style, types and layers
 
 unit: .venv/.dev ## Run all tests
 	$(BIN)/pytest
+
+metamorphic: .venv/.dev ## Check 100,000 random queries against one another; prints the seed
+	@$(BIN)/python -m mynode.testing.metamorphic
 
 format: .venv/.dev ## Format the code
 	$(BIN)/ruff check --fix

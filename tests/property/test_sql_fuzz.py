@@ -21,6 +21,25 @@ MORE = (
     "EXPLAIN UPDATE t SET id = id + $1, s = CAST(a AS TEXT) WHERE k LIKE 'a\\_%' ESCAPE '!'",
     "SELECT t.*, count(*) AS n, sum(DISTINCT a) FROM t ORDER BY 1 DESC NULLS LAST LIMIT ? OFFSET 2",
     "VALUES (1, 'x', 1.5e3), (NULL, $2, TRUE)",
+    "INSERT INTO t (id, k) VALUES (1, 'a') ON CONFLICT (id, k) DO UPDATE SET a = excluded.a + t.a "
+    "WHERE t.b > 0 RETURNING *",
+    "UPDATE t SET (a, b) = (u.a, 1) FROM u WHERE u.a = t.id RETURNING t.id, u.b AS b",
+    "DELETE FROM t USING (SELECT max(id) AS m FROM t) AS x WHERE t.id = x.m",
+    "SELECT (SELECT count(*) FROM t AS q WHERE q.id = t.id), a IN (SELECT b FROM t), a > ALL (SELECT $1) FROM t "
+    "WHERE EXISTS (SELECT 1 FROM t AS q WHERE q.k < t.k)",
+    "WITH x (n) AS (SELECT id FROM t UNION ALL SELECT a FROM t) SELECT n, count(*) FILTER (WHERE n > 1) FROM x "
+    "GROUP BY n HAVING count(*) > 1",
+    "SELECT * FROM t AS x NATURAL JOIN t AS y LEFT JOIN t AS z USING (id, k) FULL JOIN t AS w ON w.a = z.b",
+    "CREATE UNIQUE INDEX IF NOT EXISTS i ON t (a DESC NULLS LAST, s)",
+    "ALTER TABLE t ADD COLUMN n NUMERIC(10, 2) NOT NULL DEFAULT 1.5, ADD CONSTRAINT c CHECK (n > 0)",
+    "ALTER TABLE t RENAME COLUMN a TO z",
+    "CREATE OR REPLACE VIEW v (x, y) AS SELECT id, s FROM t WHERE p",
+    "DROP VIEW IF EXISTS v CASCADE",
+    "SELECT table_name, column_name FROM information_schema.columns JOIN pg_indexes ON tablename = table_name",
+    "CREATE TABLE w (id INTEGER GENERATED ALWAYS AS IDENTITY, d DATE DEFAULT '2026-01-01', "
+    "r INTEGER REFERENCES w, UNIQUE (d))",
+    "TRUNCATE t, u",
+    "SHOW COLUMNS FROM t",
     "SELECT greatest(1, 2.5, $1), left('abc', -1), 'x' || 1 || TRUE, round(2.5, 1), random(), version()",
 )
 VALUES = st.one_of(
