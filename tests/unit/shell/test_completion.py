@@ -25,7 +25,7 @@ def offered(text: str) -> list[str]:
         ("insert into ow", ["owners"]),
         ("DROP TABLE IF EXISTS ow", ["owners"]),
         ("SELECT id FROM accounts WHERE bal", ["balance"]),
-        ("SELECT name FROM accounts, owners WHERE na", ["name"]),
+        ("SELECT name FROM accounts, owners WHERE na", ["name", "natural"]),
         ("SELECT bal", ["balance"]),
         ("\\", ["d", "status", "timing", "x", "q", "?"]),
         ("\\s", ["status"]),

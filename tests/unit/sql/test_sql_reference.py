@@ -56,3 +56,11 @@ def test_each_example_is_one_statement_in_one_line() -> None:
 def test_the_reserved_words_are_those_of_the_parser() -> None:
     listed = REFERENCE.split("<!-- reserved words")[1].split("## Types")[0]
     assert set(re.findall("`([A-Z_]+)`", listed)) == RESERVED | FUNCTION_ONLY
+
+
+def test_the_contents_lead_to_headings() -> None:
+    headings = re.findall("^## (.*)$", REFERENCE, re.MULTILINE)
+    links = re.findall(r"\[([^]]+)\]\(#([a-z0-9_-]+)\)", REFERENCE.split("## Lexical rules")[0])
+    anchors = [re.sub("[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    assert len(links) > 20
+    assert set(links) <= set(zip(headings, anchors, strict=True))
