@@ -89,7 +89,7 @@ def check_integrity(machine: Machine) -> None:
     assert check_indexes(view) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(tables=tables, steps=steps, seed=st.integers(0, 1_000))
 def test_what_is_referred_to_is_there(
     tables: list[tuple[list[tuple[str, int, str, str, str]], bool, bool]],

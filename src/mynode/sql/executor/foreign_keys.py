@@ -141,6 +141,8 @@ class Consequences:
                 self.deleted(table.rows.table.name, row)
             return
         self._rewrite(table, [(key, row, self._new_row(reference, action, moves, table, row)) for key, row in found])
+        if action is ReferentialAction.SET_DEFAULT:
+            self._late.append((reference, moves))  # The default may be what they referred by before.
 
     def _new_row(
         self, reference: Reference, action: ReferentialAction, moves: _Moves, table: CascadedTable, row: Row
