@@ -11,7 +11,7 @@ import pytest
 
 from mynode import cli
 from mynode.inspect.check import check_disk
-from mynode.machine.commands import TransactionCommand, encode_command
+from mynode.machine.commands import RetainCommand, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
 from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.transaction import Transaction
@@ -158,6 +158,17 @@ def test_dump_shows_metas_tables_and_entries(tmp_path: Path, mynode: Mynode) -> 
         assert expected in out
     assert "fruit 4" not in out
     assert "entry 150" not in out
+
+
+def test_dump_shows_a_change_of_the_retention(tmp_path: Path, mynode: Mynode) -> None:
+    write_node(tmp_path)
+    retain = RetainCommand(bytes(16), ROWS + 4, 0, 5_000, b"done")
+    with closing(DataDirectory.open(tmp_path, 1, "test")) as directory, closing(RaftLog.open(directory.disk)) as log:
+        entry = Entry(2, ROWS + 4, EntryKind.COMMAND, b"i" * 12, encode_command(retain))
+        log.append([Persist(1, None, (entry,))])
+    code, out, err = mynode("dump", str(tmp_path), "--entries", "1")
+    assert (code, err) == (0, "")
+    assert "entry 154, term 2, command, session 00000000 #154 retains 5000 entries\n" in out
 
 
 def test_what_is_no_data_directory_or_in_use_is_refused(tmp_path: Path, mynode: Mynode) -> None:
