@@ -8,18 +8,17 @@ from typing import assert_never
 import trio
 from trio_util import AsyncValue
 
+from mynode.actors.driving import drive
 from mynode.actors.links import PeerLinks
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.protocol import LaneTask, PeerAsk
 from mynode.actors.state_access import StateAccess
-from mynode.base.errors import MyNodeError
 from mynode.base.ids import NodeId
 from mynode.base.limits import LANE_PATIENCE_MS, LANE_STATEMENTS
 from mynode.raft.effects import LeaderChange
 from mynode.session.effects import Answer, OpenView, Pause, Propose, SessionEffect
 from mynode.session.lane import Lane
 from mynode.session.lane_api import LaneAnswer, LaneMessage, LaneRefusal, LaneResponse
-from mynode.session.steps import Steps
 
 
 class HotLaneActor:
@@ -53,7 +52,7 @@ class HotLaneActor:
                 change = self._leader.value
                 answers: list[LaneAnswer]
                 if change is not None and change.leader == self._node_id:
-                    answers = await self._drive(self._lane.run([task.request for task in tasks]))
+                    answers = await drive(self._lane.run([task.request for task in tasks]), self._perform)
                 else:
                     answers = [LaneRefusal.NOT_EXECUTED] * len(tasks)
                 self._answer(tasks, answers)
@@ -75,21 +74,6 @@ class HotLaneActor:
                     assert_never(task.asker)
         for peer, messages in by_peer.items():
             self._links.post(peer, tuple(messages))
-
-    async def _drive(self, steps: Steps[list[LaneAnswer]]) -> list[LaneAnswer]:
-        answer: Answer = None
-        error: MyNodeError | None = None
-        while True:
-            try:
-                effect = steps.send(answer) if error is None else steps.throw(error)
-            except StopIteration as stop:
-                answers: list[LaneAnswer] = stop.value
-                return answers
-            answer, error = None, None
-            try:
-                answer = await self._perform(effect)
-            except MyNodeError as failure:
-                error = failure
 
     async def _perform(self, effect: SessionEffect) -> Answer:
         match effect:

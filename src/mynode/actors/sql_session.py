@@ -10,6 +10,7 @@ from typing import Final, assert_never
 import structlog
 import trio
 
+from mynode.actors.driving import drive
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.protocol import Connection, LaneAsk, RouterMessage
 from mynode.actors.state_access import StateAccess
@@ -40,7 +41,6 @@ from mynode.session.effects import (
 )
 from mynode.session.lane_api import LaneAnswer, LaneRefusal
 from mynode.session.session import Session
-from mynode.session.steps import Steps
 from mynode.session.transaction_block import view_too_old
 
 log = structlog.get_logger(__name__)
@@ -182,9 +182,9 @@ class SqlSessionActor:
                 self._set_deadline()
                 if self._stopping:
                     scope.cancel()
-                await self._drive(steps, None)
+                await drive(steps, self._perform)
             if scope.cancelled_caught:
-                await self._drive(steps, self._why_interrupted(request))
+                await drive(steps, self._perform, self._why_interrupted(request))
         except Exception as error:
             log.exception("internal error", sql=request.sql[:200])
             failure = InvariantViolation(f"internal error: {type(error).__name__}: {error}")
@@ -228,22 +228,8 @@ class SqlSessionActor:
             )
         return QueryCanceledError(f"canceling statement due to statement timeout: not done {waited}")
 
-    async def _drive(self, steps: Steps[None], error: MyNodeError | None) -> None:
-        """Carry out what the session asks for, until it is done. `error` is thrown in at its current step."""
-        answer: Answer = None
-        while True:
-            try:
-                effect = steps.send(answer) if error is None else steps.throw(error)
-            except StopIteration:
-                return
-            self._current = effect
-            answer, error = None, None
-            try:
-                answer = await self._perform(effect)
-            except MyNodeError as failure:
-                error = failure
-
     async def _perform(self, effect: SessionEffect) -> Answer:
+        self._current = effect
         match effect:
             case OpenFreshView():
                 return self._took_view(await self._access.open_fresh_view())

@@ -6,11 +6,11 @@ proposals whose outcome is lost and which are applied later or never.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from mynode.base.errors import InvariantViolation, MyNodeError, OutcomeUnknownError
 from mynode.base.ids import SessionId
@@ -39,6 +39,8 @@ from mynode.session.session import Session
 from mynode.session.steps import Steps
 from mynode.sql.engine import SqlEngine
 from mynode.storage.engine import MemoryEngine
+
+T = TypeVar("T")
 
 NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -101,20 +103,7 @@ class SessionDatabase:
 
     def run_lane(self, requests: Sequence[StatementRequest]) -> list[LaneAnswer]:
         """Run a batch, and whatever it takes, to its end."""
-        steps = self.lane.run(requests)
-        answer: Answer = None
-        error: MyNodeError | None = None
-        while True:
-            try:
-                effect = steps.send(answer) if error is None else steps.throw(error)
-            except StopIteration as stop:
-                answers: list[LaneAnswer] = stop.value
-                return answers
-            answer, error = None, None
-            try:
-                answer = self.perform(effect)
-            except MyNodeError as failure:
-                error = failure
+        return _driven(self.lane.run(requests), self.perform)
 
     def _view(self, at_least: int) -> ReadView:
         if self._random is None:
@@ -175,17 +164,28 @@ class LocalSession:
 
     def replies(self, steps: Steps[None]) -> list[StatementReply]:
         replies: list[StatementReply] = []
-        answer: Answer = None
-        error: MyNodeError | None = None
-        while True:
-            try:
-                effect = steps.send(answer) if error is None else steps.throw(error)
-            except StopIteration:
-                return replies
-            answer, error = None, None
+
+        def perform(effect: SessionEffect) -> Answer:
             if isinstance(effect, Emit):
                 replies.append(effect.reply)
-            try:
-                answer = self._database.perform(effect)
-            except MyNodeError as failure:
-                error = failure
+            return self._database.perform(effect)
+
+        _driven(steps, perform)
+        return replies
+
+
+def _driven(steps: Steps[T], perform: Callable[[SessionEffect], Answer]) -> T:
+    """`mynode.actors.driving.drive`, without waits."""
+    answer: Answer = None
+    error: MyNodeError | None = None
+    while True:
+        try:
+            effect = steps.send(answer) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        answer, error = None, None
+        try:
+            answer = perform(effect)
+        except MyNodeError as failure:
+            error = failure
