@@ -14,7 +14,7 @@ from mynode.base.invariant import invariant
 from mynode.relation.indexes import IndexEntries
 from mynode.relation.rows import TableRows
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
-from mynode.sql.executor.foreign_keys import ForeignKeys
+from mynode.sql.executor.foreign_keys import Consequences, ForeignKeys
 from mynode.sql.executor.output import Returning
 from mynode.sql.executor.row_checks import RowCheck
 from mynode.sql.result import Completion
@@ -35,6 +35,14 @@ class Target:
     rows: TableRows
     check: RowCheck
     foreign_keys: ForeignKeys | None
+
+
+def finish(consequences: Consequences | None, returning: Returning | None, returned: list[Row]) -> Iterator[list[Row]]:
+    """The end of every change of rows: what follows by foreign keys, then the rows that RETURNING gives."""
+    if consequences is not None:
+        yield from consequences.settle()
+    if returning is not None:
+        yield from returning.batches(returned)
 
 
 def insert(target: Target, source: Batches, returning: Returning | None) -> Execute:
@@ -66,10 +74,7 @@ def insert(target: Target, source: Batches, returning: Returning | None) -> Exec
                     consequences.inserted(name, key, row)
             if returning is not None:
                 returned += returning.of(batch, context)
-        if consequences is not None:
-            yield from consequences.settle()
-        if returning is not None:
-            yield from returning.batches(returned)
+        yield from finish(consequences, returning, returned)
         return Completion(f"INSERT 0 {count}", count)
 
     return run
@@ -115,10 +120,7 @@ def update(target: Target, source: Batches, returning: Returning | None, *, move
         for indexes, row, key in without_entry:
             for index in indexes:
                 index.add(transaction, row, key)
-        if consequences is not None:
-            yield from consequences.settle()
-        if returning is not None:
-            yield from returning.batches(returned)
+        yield from finish(consequences, returning, returned)
         return Completion(f"UPDATE {count}", count)
 
     return run
@@ -146,10 +148,7 @@ def delete(rows: TableRows, foreign_keys: ForeignKeys | None, source: Batches, r
                     consequences.deleted(name, found[:width])
             if returning is not None:
                 returned += returning.of(batch, context)
-        if consequences is not None:
-            yield from consequences.settle()
-        if returning is not None:
-            yield from returning.batches(returned)
+        yield from finish(consequences, returning, returned)
         return Completion(f"DELETE {count}", count)
 
     return run

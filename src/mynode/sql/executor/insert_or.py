@@ -10,7 +10,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.relation.rows import TableRows
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler, RowsFunction
-from mynode.sql.executor.changes import Target, microseconds
+from mynode.sql.executor.changes import Target, finish, microseconds
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.output import Returning
 from mynode.sql.result import Completion
@@ -66,10 +66,7 @@ def insert_or(target: Target, source: Batches, on_conflict: plan.OnConflict, ret
             count += len(written)
             if returning is not None:
                 returned += returning.of(written, context)
-        if consequences is not None:
-            yield from consequences.settle()
-        if returning is not None:
-            yield from returning.batches(returned)
+        yield from finish(consequences, returning, returned)
         return Completion(f"INSERT 0 {count}", count)
 
     return run
