@@ -1,4 +1,6 @@
-"""The golden scripts of isolation: `scripts/isolation/*.txt`. After a wanted change run pytest with `--rewrite`."""
+"""The golden scripts of isolation, and of what a session keeps: `scripts/isolation/*.txt`, `scripts/sessions/*.txt`.
+After a wanted change run pytest with `--rewrite`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,12 @@ import pytest
 
 from mynode.testing.isolation_script import run_isolation_script
 
-SCRIPTS = sorted((Path(__file__).parent / "isolation").glob("*.txt"))
+FOLDER = Path(__file__).parent
+ISOLATION = sorted((FOLDER / "isolation").glob("*.txt"))
+SESSIONS = sorted((FOLDER / "sessions").glob("*.txt"))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ISOLATION + SESSIONS, ids=lambda path: path.stem)
 def test_script_prints_what_it_says(path: Path, rewrite: bool) -> None:
     expected = path.read_text()
     actual = run_isolation_script(expected)
@@ -22,4 +26,5 @@ def test_script_prints_what_it_says(path: Path, rewrite: bool) -> None:
 
 
 def test_there_are_scripts() -> None:
-    assert len(SCRIPTS) >= 20
+    assert len(ISOLATION) >= 20
+    assert len(SESSIONS) >= 2
