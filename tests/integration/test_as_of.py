@@ -6,7 +6,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import SnapshotTooOldError
+from mynode.base.sql_errors import SnapshotTooOldError
 from mynode.session.api import Row
 from mynode.testing.in_process import InProcessCluster, SqlClient
 

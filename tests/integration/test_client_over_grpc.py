@@ -11,8 +11,9 @@ import trio
 import mynode.trio
 from mynode.actors.ports import NodeIdentity, NodeStatus
 from mynode.base.address import Address
-from mynode.base.errors import ConnectionFailedError, SqlSyntaxError
+from mynode.base.errors import ConnectionFailedError
 from mynode.base.ids import NodeId
+from mynode.base.sql_errors import SqlSyntaxError
 from mynode.raft.messages import Message
 from mynode.rpc.bridge import open_bridge
 from mynode.rpc.server import serve

@@ -13,8 +13,9 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived
 
 from mynode.base.address import Address
-from mynode.base.errors import ConnectionFailedError, InvariantViolation, ProgramLimitExceededError
+from mynode.base.errors import ConnectionFailedError, InvariantViolation
 from mynode.base.limits import MAX_REQUEST_FRAME_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.client.transport import Transport
 from mynode.rpc import call, operator
 from mynode.rpc.call import open_call

@@ -9,14 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import (
-    MyNodeError,
-    NoQuorumError,
-    NotNullViolationError,
-    OutcomeUnknownError,
-    QueryCanceledError,
-)
+from mynode.base.errors import MyNodeError, NoQuorumError, OutcomeUnknownError, QueryCanceledError
 from mynode.base.ids import NodeId
+from mynode.base.sql_errors import NotNullViolationError
 from mynode.session.api import CancelRequest, StatementRequest
 from mynode.testing.in_process import InProcessCluster, SqlClient
 

@@ -12,7 +12,8 @@ import trio
 from trio.testing import MockClock
 
 from mynode.actors.sql_session import Timeouts
-from mynode.base.errors import QueryCanceledError, SnapshotTooOldError
+from mynode.base.errors import QueryCanceledError
+from mynode.base.sql_errors import SnapshotTooOldError
 from mynode.session.api import StatementRequest, TransactionStatus
 from mynode.storage.nodes import Epoch
 from mynode.testing.in_process import InProcessCluster, SqlClient

@@ -10,11 +10,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import (
+from mynode.base.errors import QueryCanceledError
+from mynode.base.sql_errors import (
     FeatureNotSupportedError,
     IdleInTransactionTimeoutError,
     InvalidStatementNameError,
-    QueryCanceledError,
     SerializationFailureError,
 )
 from mynode.client.client import Client, open_client

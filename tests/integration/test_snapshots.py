@@ -10,15 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import (
-    ConnectionFailedError,
-    NoQuorumError,
-    OutcomeUnknownError,
-    ShuttingDownError,
-    UniqueViolationError,
-)
+from mynode.base.errors import ConnectionFailedError, NoQuorumError, OutcomeUnknownError, ShuttingDownError
 from mynode.base.ids import NodeId
 from mynode.base.limits import FOLLOWER_PATIENCE_TICKS, SNAPSHOT_IDLE_S, TICK_MS
+from mynode.base.sql_errors import UniqueViolationError
 from mynode.inspect.check import check_disk
 from mynode.session.api import Row
 from mynode.storage.incoming_snapshot import INSTALL_NAME, is_part

@@ -10,17 +10,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import (
+from mynode.base.errors import NoQuorumError, OutcomeUnknownError
+from mynode.base.ids import NodeId
+from mynode.base.limits import IDLE_IN_TRANSACTION_TIMEOUT_S
+from mynode.base.sql_errors import (
     DivisionByZeroError,
     FeatureNotSupportedError,
     IdleInTransactionTimeoutError,
     InFailedTransactionError,
-    NoQuorumError,
-    OutcomeUnknownError,
     SerializationFailureError,
 )
-from mynode.base.ids import NodeId
-from mynode.base.limits import IDLE_IN_TRANSACTION_TIMEOUT_S
 from mynode.client.client import Client, open_client
 from mynode.client.options import ClientOptions
 from mynode.client.session import Session

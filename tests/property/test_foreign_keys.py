@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.machine.machine import Machine
 from mynode.relation.catalog import Catalog
 from mynode.relation.index_check import check_indexes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mynode.base.errors import UniqueViolationError
+from mynode.base.sql_errors import UniqueViolationError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.index_check import check_indexes
 from mynode.testing.sql_database import SqlDatabase

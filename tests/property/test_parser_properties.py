@@ -7,7 +7,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mynode.base.errors import MyNodeError, SqlError
+from mynode.base.errors import MyNodeError
+from mynode.base.sql_errors import SqlError
 from mynode.sql.caret import caret
 from mynode.sql.parser import parse
 from mynode.sql.tokens import Token, is_complete, split_statements, tokenize

@@ -12,7 +12,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mynode.base.errors import SerializationFailureError
+from mynode.base.sql_errors import SerializationFailureError
 from mynode.session.api import Row, TransactionStatus
 from mynode.testing.sql_sessions import SessionDatabase, StatementAnswer
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from mynode.base.errors import MyNodeError, OutcomeUnknownError, SerializationFailureError
+from mynode.base.errors import MyNodeError, OutcomeUnknownError
+from mynode.base.sql_errors import SerializationFailureError
 from mynode.bench.statistics import Histogram
 from mynode.bench.workload import VerificationError, Workload
 from mynode.client.client import Client

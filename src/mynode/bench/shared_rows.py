@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from mynode.base.errors import MyNodeError, SerializationFailureError, UndefinedTableError
+from mynode.base.errors import MyNodeError
+from mynode.base.sql_errors import SerializationFailureError, UndefinedTableError
 from mynode.bench.workload import VerificationError, Workload
 from mynode.client.client import Client
 from mynode.client.session import Session

@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar
 
-from mynode.base.errors import MyNodeError, UndefinedTableError, UniqueViolationError
+from mynode.base.errors import MyNodeError
+from mynode.base.sql_errors import UndefinedTableError, UniqueViolationError
 from mynode.client.client import Client
 from mynode.client.session import Session
 from mynode.session.api import Row

@@ -12,13 +12,12 @@ import trio
 from mynode.base.errors import (
     ConfigError,
     ConnectionFailedError,
-    FeatureNotSupportedError,
     InvariantViolation,
     NodeBusyError,
     NoQuorumError,
-    SerializationFailureError,
     ShuttingDownError,
 )
+from mynode.base.sql_errors import FeatureNotSupportedError, SerializationFailureError
 from mynode.client.nodes import NodeSet
 from mynode.client.options import ClientOptions
 from mynode.client.result import Result

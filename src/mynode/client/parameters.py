@@ -7,13 +7,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import (
     CharacterNotInRepertoireError,
     DatatypeMismatchError,
     NumericOutOfRangeError,
     ProgramLimitExceededError,
 )
-from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
 from mynode.session.api import Row, Value
 from mynode.values.datetimes import in_utc
 from mynode.values.numeric import as_numeric

@@ -29,14 +29,13 @@ import trio
 
 from mynode.base.errors import (
     ConnectionFailedError,
-    InFailedTransactionError,
     NoQuorumError,
     OutcomeUnknownError,
     QueryCanceledError,
-    SerializationFailureError,
     ShuttingDownError,
 )
 from mynode.base.ids import SessionId
+from mynode.base.sql_errors import InFailedTransactionError, SerializationFailureError
 from mynode.client.link import Link
 from mynode.client.nodes import Node, NodeSet
 from mynode.client.parameters import checked

@@ -32,9 +32,10 @@ from typing import Final, TypeAlias, TypeGuard, assert_never
 
 import msgpack
 
-from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
+from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import SessionId, Version
 from mynode.base.limits import MAX_RETENTION_ENTRIES, MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.mvcc import keyspace
 from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.writeset import Write

@@ -17,9 +17,10 @@ from typing import Final, TypeAlias
 
 import msgpack
 
-from mynode.base.errors import MyNodeError, OutcomeUnknownError, ProtocolViolationError, error_from_wire
+from mynode.base.errors import MyNodeError, OutcomeUnknownError, ProtocolViolationError
 from mynode.base.ids import SessionId, Version
 from mynode.base.invariant import invariant
+from mynode.base.remote_errors import error_from_wire
 from mynode.mvcc import keyspace
 from mynode.mvcc.view import ReadView
 from mynode.storage.tree import Tree, TreeEditor, TreeReader

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Final, TypeAlias
 
-from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 
 Write: TypeAlias = tuple[bytes, bytes | None]
 """A key and its new value; None deletes."""

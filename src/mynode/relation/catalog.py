@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgpack
 
-from mynode.base.errors import DuplicateTableError
+from mynode.base.sql_errors import DuplicateTableError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView

@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.limits import INDEX_BATCH_ROWS, MAX_TRANSACTION_BYTES, ROWS_BETWEEN_PAUSES, ROWS_INDEXED_AT_ONCE
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import new_id, put_table
 from mynode.relation.indexes import IndexEntries

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.base.limits import MAX_KEY_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.keys import ROW_PREFIX_BYTES, index_prefix
 from mynode.relation.schema import Index, Table

@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 
 import msgpack
 
-from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.limits import MAX_ROW_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.relation.schema import Table
 from mynode.values.packing import pack_value, unpack_value
 from mynode.values.types import Row, Value

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 
-from mynode.base.errors import InvariantViolation, ProgramLimitExceededError, UniqueViolationError
+from mynode.base.errors import InvariantViolation
 from mynode.base.limits import MAX_KEY_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog_codec import encode_table
 from mynode.relation.indexes import IndexEntries, duplicate_key

@@ -22,7 +22,8 @@ from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
 from grpclib.server import Stream
 
-from mynode.base.errors import InvariantViolation, MyNodeError, error_from_wire
+from mynode.base.errors import InvariantViolation, MyNodeError
+from mynode.base.remote_errors import error_from_wire
 from mynode.rpc.generated.mynode.v1 import ErrorDetail
 from mynode.rpc.methods import Method
 from mynode.rpc.protobuf import ProtoMessage

@@ -13,13 +13,9 @@ from uuid import UUID
 from grpclib.server import Stream
 
 from mynode.actors.ports import ClientConnection, SessionPort
-from mynode.base.errors import (
-    FeatureNotSupportedError,
-    ProgramLimitExceededError,
-    ProtocolViolationError,
-    ShuttingDownError,
-)
+from mynode.base.errors import ProtocolViolationError, ShuttingDownError
 from mynode.base.limits import DEFAULT_STATEMENT_TIMEOUT_S, MAX_EXECUTE_BYTES, MAX_PARAMETERS
+from mynode.base.sql_errors import FeatureNotSupportedError, ProgramLimitExceededError
 from mynode.rpc.bridge import in_trio
 from mynode.rpc.generated.mynode.v1 import Column, ExecuteRequest, ExecuteResponse
 from mynode.rpc.generated.mynode.v1 import Value as ProtoValue

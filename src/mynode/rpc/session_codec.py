@@ -33,12 +33,7 @@ from typing import Final, TypeGuard, assert_never
 
 import msgpack
 
-from mynode.base.errors import (
-    InvalidParameterValueError,
-    NumericOutOfRangeError,
-    ProgramLimitExceededError,
-    ProtocolViolationError,
-)
+from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import (
     MAX_PARAMETERS,
     MAX_REPLY_FRAME_BYTES,
@@ -46,6 +41,7 @@ from mynode.base.limits import (
     MAX_SESSION_STATE_BYTES,
     PLAN_CACHE_ENTRIES,
 )
+from mynode.base.sql_errors import InvalidParameterValueError, NumericOutOfRangeError, ProgramLimitExceededError
 from mynode.session.api import (
     CancelRequest,
     CloseRequest,

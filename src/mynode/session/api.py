@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from mynode.base.errors import MyNodeError, error_from_wire
+from mynode.base.errors import MyNodeError
 from mynode.base.ids import SessionId, Version
+from mynode.base.remote_errors import error_from_wire
 from mynode.sql.result import ColumnInfo as ColumnInfo
 from mynode.sql.result import Completion as Completion
 from mynode.values.types import Row as Row

@@ -6,8 +6,8 @@ import re
 from datetime import datetime
 from typing import Final
 
-from mynode.base.errors import InvalidParameterValueError, SnapshotTooOldError
 from mynode.base.ids import Version
+from mynode.base.sql_errors import InvalidParameterValueError, SnapshotTooOldError
 from mynode.mvcc.history import HistoricView, historic_view, horizon, version_at
 from mynode.mvcc.retention import watermark
 from mynode.mvcc.view import ReadView

@@ -14,15 +14,10 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from mynode.base.errors import (
-    NodeBusyError,
-    NoQuorumError,
-    OutcomeUnknownError,
-    UndefinedObjectError,
-    UniqueViolationError,
-)
+from mynode.base.errors import NodeBusyError, NoQuorumError, OutcomeUnknownError
 from mynode.base.ids import Version
 from mynode.base.limits import INDEX_BATCH_ROWS
+from mynode.base.sql_errors import UndefinedObjectError, UniqueViolationError
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import current_table

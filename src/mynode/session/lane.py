@@ -24,9 +24,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from random import Random
 
-from mynode.base.errors import MyNodeError, ProgramLimitExceededError, SqlError
+from mynode.base.errors import MyNodeError
 from mynode.base.ids import SessionId
 from mynode.base.limits import LANE_STATEMENT_BYTES, LANE_STATEMENT_READS, LANE_TRIES, ROWS_PER_BATCH
+from mynode.base.sql_errors import ProgramLimitExceededError, SqlError
 from mynode.machine.commands import BatchCommand, Request
 from mynode.machine.outcomes import Committed, Conflicted, stored_outcome
 from mynode.mvcc.keyspace import ROWS

@@ -38,20 +38,22 @@ from random import Random
 from typing import Final, assert_never
 
 from mynode.base.errors import (
+    InvariantViolation,
+    MyNodeError,
+    OutcomeUnknownError,
+    ProtocolViolationError,
+    SessionForgottenError,
+)
+from mynode.base.ids import SessionId, Version
+from mynode.base.sql_errors import (
     ActiveTransactionError,
     FeatureNotSupportedError,
     IdleInTransactionTimeoutError,
-    InvariantViolation,
-    MyNodeError,
     NoActiveTransactionError,
-    OutcomeUnknownError,
-    ProtocolViolationError,
     SerializationFailureError,
-    SessionForgottenError,
     SnapshotTooOldError,
     SqlError,
 )
-from mynode.base.ids import SessionId, Version
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, stored_outcome
 from mynode.mvcc.retention import watermark
 from mynode.mvcc.transaction import Transaction
@@ -453,11 +455,8 @@ class Session:
                 raise InvariantViolation("EXECUTE was resolved to its statement")
             case ast.Deallocate(name=name):
                 self._state = self._state.without_prepared(name)
-                yield self._done(
-                    request,
-                    WriteResult(Completion("DEALLOCATE ALL" if name is None else "DEALLOCATE", -1)),
-                    request.floor,
-                )
+                tag = "DEALLOCATE ALL" if name is None else "DEALLOCATE"
+                yield self._done(request, WriteResult(Completion(tag, -1)), request.floor)
             case ast.SetVariable():
                 self._set(control)
                 yield self._done(

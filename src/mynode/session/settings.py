@@ -13,14 +13,14 @@ from difflib import get_close_matches
 from typing import Final
 
 from mynode import __version__
-from mynode.base.errors import (
+from mynode.base.limits import MAX_IDENTIFIER_BYTES, MAX_SESSION_SETTINGS, MAX_SETTING_BYTES, RETENTION_ENTRIES
+from mynode.base.sql_errors import (
     CannotChangeSettingError,
     FeatureNotSupportedError,
     InvalidParameterValueError,
     ProgramLimitExceededError,
     UndefinedSettingError,
 )
-from mynode.base.limits import MAX_IDENTIFIER_BYTES, MAX_SESSION_SETTINGS, MAX_SETTING_BYTES, RETENTION_ENTRIES
 from mynode.session.api import ColumnInfo, Row
 from mynode.sql import ast
 

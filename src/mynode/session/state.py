@@ -16,14 +16,14 @@ from typing import Final
 
 import msgpack
 
-from mynode.base.errors import (
+from mynode.base.errors import ProtocolViolationError
+from mynode.base.limits import MAX_PREPARED_BYTES
+from mynode.base.sql_errors import (
     DuplicatePreparedStatementError,
     InvalidStatementNameError,
     ProgramLimitExceededError,
-    ProtocolViolationError,
     SqlError,
 )
-from mynode.base.limits import MAX_PREPARED_BYTES
 from mynode.session.settings import Settings
 
 

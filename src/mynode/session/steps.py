@@ -9,9 +9,11 @@ from typing import TypeAlias, TypeVar, assert_never
 
 import msgpack
 
-from mynode.base.errors import MyNodeError, OutcomeUnknownError, ProgramLimitExceededError, SqlError, error_from_wire
+from mynode.base.errors import MyNodeError, OutcomeUnknownError
 from mynode.base.ids import SessionId, Version
 from mynode.base.limits import MAX_STORED_RESULT_BYTES
+from mynode.base.remote_errors import error_from_wire
+from mynode.base.sql_errors import ProgramLimitExceededError, SqlError
 from mynode.machine.commands import Command, TransactionCommand
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused
 from mynode.mvcc.transaction import Transaction

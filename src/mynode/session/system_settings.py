@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mynode.base.errors import CannotChangeSettingError, InvalidParameterValueError
 from mynode.base.ids import SessionId
 from mynode.base.limits import MAX_RETENTION_ENTRIES, MIN_RETENTION_ENTRIES, RETENTION_ENTRIES
+from mynode.base.sql_errors import CannotChangeSettingError, InvalidParameterValueError
 from mynode.machine.commands import RetainCommand
 from mynode.machine.outcomes import Committed, Conflicted, Refused
 from mynode.mvcc.retention import retention_of

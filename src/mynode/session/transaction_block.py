@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mynode.base.errors import (
+from mynode.base.errors import InvariantViolation
+from mynode.base.invariant import invariant
+from mynode.base.limits import MAX_SAVEPOINTS
+from mynode.base.sql_errors import (
     InFailedTransactionError,
     InvalidSavepointError,
-    InvariantViolation,
     ProgramLimitExceededError,
     ReadOnlyTransactionError,
     SnapshotTooOldError,
     SqlError,
 )
-from mynode.base.invariant import invariant
-from mynode.base.limits import MAX_SAVEPOINTS
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.mvcc.writeset import WriteSet

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mynode.base.errors import ConfigError, UndefinedTableError
+from mynode.base.errors import ConfigError
+from mynode.base.sql_errors import UndefinedTableError
 from mynode.cluster.report import status_table
 from mynode.shell.catalog import describe_indexes, describe_table, list_tables
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_COLUMNS
+from mynode.base.sql_errors import (
     DependentObjectsError,
     DuplicateColumnError,
     DuplicateObjectError,
@@ -18,7 +19,6 @@ from mynode.base.errors import (
     UndefinedColumnError,
     UndefinedObjectError,
 )
-from mynode.base.limits import MAX_COLUMNS
 from mynode.relation.schema import Column, ForeignKey, Index, PrimaryKey, Table, View
 from mynode.sql import ast, plan
 from mynode.sql.expressions import Expression, columns_in, is_volatile

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias, assert_never
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     CannotCoerceError,
     DatatypeMismatchError,
     FeatureNotSupportedError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mynode.base.errors import DuplicateColumnError, GeneratedAlwaysError, SqlSyntaxError
+from mynode.base.sql_errors import DuplicateColumnError, GeneratedAlwaysError, SqlSyntaxError
 from mynode.relation.schema import Column, Identity, Table
 from mynode.sql import ast, plan
 from mynode.sql import foreign_keys as foreign_keys_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mynode.base.errors import DatatypeMismatchError, SqlError
+from mynode.base.sql_errors import DatatypeMismatchError, SqlError
 from mynode.sql.expressions import Call, Constant, Expression, ParameterValue
 from mynode.sql.functions.conversions import cast_function, restricting_function
 from mynode.sql.functions.function import Function

@@ -18,8 +18,8 @@ from operator import itemgetter
 from random import Random
 from typing import Any, Final, Protocol, TypeAlias, assert_never
 
-from mynode.base.errors import SqlError
 from mynode.base.invariant import invariant
+from mynode.base.sql_errors import SqlError
 from mynode.sql.expressions import (
     AggregateCall,
     And,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mynode.base.errors import InvalidColumnReferenceError, UndefinedObjectError
+from mynode.base.sql_errors import InvalidColumnReferenceError, UndefinedObjectError
 from mynode.relation.schema import Table
 from mynode.sql import ast
 from mynode.sql.names import find_column

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from mynode.base.errors import AmbiguousFunctionError, InvariantViolation, SqlError, StatementTooComplexError
+from mynode.base.errors import InvariantViolation
 from mynode.base.invariant import invariant
 from mynode.base.limits import PLAN_CACHE_ENTRIES
+from mynode.base.sql_errors import AmbiguousFunctionError, SqlError, StatementTooComplexError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView

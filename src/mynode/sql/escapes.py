@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mynode.base.errors import SqlSyntaxError
+from mynode.base.sql_errors import SqlSyntaxError
 
 _ESCAPES: Final = re.compile(
     r"""

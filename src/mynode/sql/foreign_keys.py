@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Sequence
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     DatatypeMismatchError,
     DuplicateColumnError,
     InvalidForeignKeyError,

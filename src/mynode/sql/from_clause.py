@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     AmbiguousColumnError,
     DuplicateAliasError,
     FeatureNotSupportedError,

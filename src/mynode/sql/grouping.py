@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mynode.base.errors import GroupingError
+from mynode.base.sql_errors import GroupingError
 from mynode.sql.binder import Binder
 from mynode.sql.expressions import (
     AggregateCall,

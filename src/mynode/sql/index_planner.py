@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_INDEX_COLUMNS
+from mynode.base.sql_errors import (
     DependentObjectsError,
     DuplicateColumnError,
     DuplicateTableError,
@@ -14,7 +15,6 @@ from mynode.base.errors import (
     UndefinedObjectError,
     WrongObjectTypeError,
 )
-from mynode.base.limits import MAX_INDEX_COLUMNS
 from mynode.relation.index_build import unfinished
 from mynode.relation.schema import NO_ID, Index, KeyColumn, Table
 from mynode.sql import ast, plan

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from mynode.base.errors import UndefinedTableError
 from mynode.base.invariant import invariant
+from mynode.base.sql_errors import UndefinedTableError
 from mynode.relation.catalog import Catalog
 from mynode.relation.schema import ForeignKey, Identity, KeyColumn, Table
 from mynode.sql import ast, plan

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     FeatureNotSupportedError,
     InvalidSchemaNameError,
     SqlError,

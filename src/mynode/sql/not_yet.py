@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mynode.base.errors import FeatureNotSupportedError
+from mynode.base.sql_errors import FeatureNotSupportedError
 
 
 def not_yet(node: object) -> FeatureNotSupportedError:

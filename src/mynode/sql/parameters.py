@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from mynode.base.errors import FeatureNotSupportedError, ParameterCountError
+from mynode.base.sql_errors import FeatureNotSupportedError, ParameterCountError
 from mynode.values.casts import CastLevel, check_integer, find_cast
 from mynode.values.datetimes import in_utc
 from mynode.values.text import check_text, parse_text

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     DependentObjectsError,
     DuplicateTableError,
     FeatureNotSupportedError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mynode.base.errors import DatatypeMismatchError, SqlSyntaxError
+from mynode.base.sql_errors import DatatypeMismatchError, SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.binder import Binder
 from mynode.sql.coercion import coerce

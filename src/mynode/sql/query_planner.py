@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_WITH_USES
+from mynode.base.sql_errors import (
     DuplicateAliasError,
     InvalidColumnReferenceError,
     SqlError,
     SqlSyntaxError,
     StatementTooComplexError,
 )
-from mynode.base.limits import MAX_WITH_USES
 from mynode.relation.schema import View
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder

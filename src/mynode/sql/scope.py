@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import count
 
-from mynode.base.errors import AmbiguousColumnError, UndefinedColumnError, UndefinedTableError
+from mynode.base.sql_errors import AmbiguousColumnError, UndefinedColumnError, UndefinedTableError
 from mynode.relation.schema import Table
 from mynode.sql.expressions import PlanColumn
 from mynode.values.types import SqlType

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mynode.base.errors import AmbiguousColumnError, GroupingError, InvalidColumnReferenceError, SqlSyntaxError
+from mynode.base.sql_errors import AmbiguousColumnError, GroupingError, InvalidColumnReferenceError, SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.binder import Binder
 from mynode.sql.expressions import ColumnValue, Expression

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.relation.schema import Column, Table
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder

@@ -6,7 +6,8 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_COLUMNS
+from mynode.base.sql_errors import (
     DuplicateColumnError,
     DuplicateObjectError,
     InvalidParameterValueError,
@@ -15,7 +16,6 @@ from mynode.base.errors import (
     SqlSyntaxError,
     UndefinedColumnError,
 )
-from mynode.base.limits import MAX_COLUMNS
 from mynode.relation.schema import Check, Column, Identity, PrimaryKey, Table, new_table
 from mynode.sql import ast
 from mynode.sql.constraint_names import default_name, numbered_names

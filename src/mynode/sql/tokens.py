@@ -19,9 +19,9 @@ from typing import Final, NamedTuple
 from sqlparse import tokens as kinds
 from sqlparse.lexer import Lexer
 
-from mynode.base.errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_IDENTIFIER_BYTES
+from mynode.base.sql_errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
 from mynode.sql.escapes import unescape
 from mynode.sql.keywords import SYMBOLS
 

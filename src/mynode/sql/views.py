@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     DependentObjectsError,
     DuplicateColumnError,
     DuplicateTableError,

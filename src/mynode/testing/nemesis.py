@@ -14,13 +14,7 @@ from typing import Final
 import trio
 from trio_util import AsyncValue
 
-from mynode.base.errors import (
-    ConnectionFailedError,
-    MyNodeError,
-    NodeBusyError,
-    NoQuorumError,
-    NotYetError,
-)
+from mynode.base.errors import ConnectionFailedError, MyNodeError, NodeBusyError, NoQuorumError, NotYetError
 from mynode.base.ids import NodeId
 from mynode.client.client import Client, open_client
 from mynode.client.options import ClientOptions

@@ -9,9 +9,10 @@ import trio
 
 from mynode.actors.ports import Members, MemberStatus, NodeStatus, PeerMessage, PeerStatus
 from mynode.base.address import Address
-from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError, error_from_wire
+from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError
 from mynode.base.ids import NodeId
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES, ROWS_PER_BATCH
+from mynode.base.remote_errors import error_from_wire
 from mynode.raft.effects import Role
 from mynode.raft.membership import MembershipChange
 from mynode.session.api import (

@@ -15,7 +15,7 @@ import json
 import re
 from typing import Final
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.sql.caret import caret
 from mynode.sql.expression_text import literal
 from mynode.sql.tokens import split_statements

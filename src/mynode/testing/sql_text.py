@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Final
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.sql import ast
 from mynode.sql.caret import caret
 from mynode.sql.parser import parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mynode.base.errors import InvalidParameterValueError
+from mynode.base.sql_errors import InvalidParameterValueError
 
 _WHITE: Final = re.compile(r"\s+", re.ASCII)
 _NOT_HEXADECIMAL: Final = re.compile(r"[^0-9a-fA-F]")

@@ -27,7 +27,7 @@ from enum import IntEnum
 from functools import partial
 from typing import Final, TypeAlias
 
-from mynode.base.errors import NumericOutOfRangeError
+from mynode.base.sql_errors import NumericOutOfRangeError
 from mynode.values.datetimes import midnight
 from mynode.values.numeric import from_float, round_to_integer
 from mynode.values.text import format_text, parse_text, shortened

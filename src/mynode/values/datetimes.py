@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     DatetimeOverflowError,
     InvalidDatetimeError,
     InvalidParameterValueError,

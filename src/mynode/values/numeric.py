@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Overflow
 from functools import lru_cache
 from typing import Final
 
-from mynode.base.errors import NumericOutOfRangeError
+from mynode.base.sql_errors import NumericOutOfRangeError
 
 MAX_WHOLE_DIGITS: Final = 16_384
 """Before the point: an eighth of PostgreSQL's, so that no operation on two numbers takes long."""

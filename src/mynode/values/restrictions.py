@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
 
-from mynode.base.errors import NumericOutOfRangeError, StringTooLongError
+from mynode.base.sql_errors import NumericOutOfRangeError, StringTooLongError
 from mynode.values.datetimes import rounded_to
 from mynode.values.numeric import with_scale
 from mynode.values.types import NUMERIC, TEXT, SqlType, Value

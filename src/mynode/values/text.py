@@ -10,8 +10,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from mynode.base.errors import CharacterNotInRepertoireError, InvalidTextRepresentationError, NumericOutOfRangeError
 from mynode.base.invariant import invariant
+from mynode.base.sql_errors import CharacterNotInRepertoireError, InvalidTextRepresentationError, NumericOutOfRangeError
 from mynode.values.binary import format_bytes, parse_bytes
 from mynode.values.datetimes import format_datetime, parse_date, parse_timestamp, parse_timestamptz
 from mynode.values.numeric import format_numeric, parse_numeric

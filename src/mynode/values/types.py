@@ -31,7 +31,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final, TypeAlias
 
-from mynode.base.errors import InvalidParameterValueError, SqlSyntaxError
+from mynode.base.sql_errors import InvalidParameterValueError, SqlSyntaxError
 
 Value: TypeAlias = bool | int | float | Decimal | str | bytes | date | uuid.UUID | None
 """A SQL value as Python holds it. (A datetime is a date to Python.)"""

@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import DivisionByZeroError, MyNodeError, SerializationFailureError
+from mynode.base.errors import MyNodeError
+from mynode.base.sql_errors import DivisionByZeroError, SerializationFailureError
 from mynode.bench import workload as workloads
 from mynode.bench.runner import Runner, Tally
 from mynode.bench.workload import VerificationError, Workload, WriteWorkload

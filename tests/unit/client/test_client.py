@@ -13,14 +13,12 @@ from mynode.base.errors import (
     ClientClosedError,
     ConfigError,
     ConnectionFailedError,
-    DatatypeMismatchError,
     NodeBusyError,
     NoQuorumError,
     OutcomeUnknownError,
     QueryCanceledError,
-    SqlSyntaxError,
-    UniqueViolationError,
 )
+from mynode.base.sql_errors import DatatypeMismatchError, SqlSyntaxError, UniqueViolationError
 from mynode.client.client import Client, open_client
 from mynode.client.options import ClientOptions
 from mynode.raft.effects import Role

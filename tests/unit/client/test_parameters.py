@@ -8,15 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from mynode.base.errors import (
+from mynode.base.errors import MyNodeError
+from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import (
     CharacterNotInRepertoireError,
     DatatypeMismatchError,
     DatetimeOverflowError,
-    MyNodeError,
     NumericOutOfRangeError,
     ProgramLimitExceededError,
 )
-from mynode.base.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES, MAX_TRANSACTION_BYTES
 from mynode.client.parameters import checked
 
 

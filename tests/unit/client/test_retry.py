@@ -13,10 +13,9 @@ from mynode.base.errors import (
     NoQuorumError,
     OutcomeUnknownError,
     QueryCanceledError,
-    SerializationFailureError,
     ShuttingDownError,
-    UniqueViolationError,
 )
+from mynode.base.sql_errors import SerializationFailureError, UniqueViolationError
 from mynode.client.retry import FIRST_BACKOFF_S, MAX_BACKOFF_S, RetryState
 
 

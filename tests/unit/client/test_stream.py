@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from mynode.base.errors import ConnectionFailedError, OutcomeUnknownError, SqlSyntaxError
+from mynode.base.errors import ConnectionFailedError, OutcomeUnknownError
+from mynode.base.sql_errors import SqlSyntaxError
 from mynode.client.client import open_client
 from mynode.client.options import ClientOptions
 from mynode.session.api import Row

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
+from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import MAX_RETENTION_ENTRIES, MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.machine.commands import (
     BatchCommand,
     Request,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import ProgramLimitExceededError
 from mynode.base.limits import MAX_TRANSACTION_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.mvcc.writeset import WriteSet
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import DuplicateTableError
+from mynode.base.sql_errors import DuplicateTableError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import Catalog, create_table, drop_table, table_exists
 from mynode.relation.catalog_codec import decode_relation, encode_table, encode_view

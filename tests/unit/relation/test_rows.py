@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mynode.base.errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.base.limits import MAX_KEY_BYTES, MAX_ROW_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError, UniqueViolationError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Check, Column, PrimaryKey, new_table

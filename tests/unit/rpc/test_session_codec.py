@@ -10,13 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mynode.base.errors import (
-    InvalidParameterValueError,
-    NumericOutOfRangeError,
-    ProgramLimitExceededError,
-    ProtocolViolationError,
-)
+from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import MAX_PARAMETERS, MAX_REQUEST_FRAME_BYTES
+from mynode.base.sql_errors import InvalidParameterValueError, NumericOutOfRangeError, ProgramLimitExceededError
 from mynode.rpc.session_codec import (
     decode_replies,
     decode_requests,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import (
+from mynode.base.errors import MyNodeError, OutcomeUnknownError
+from mynode.base.limits import HISTORY_VALUE_BYTES
+from mynode.base.sql_errors import (
     FeatureNotSupportedError,
     InvalidDatetimeError,
     InvalidParameterValueError,
-    MyNodeError,
-    OutcomeUnknownError,
     SerializationFailureError,
     SnapshotTooOldError,
     SqlSyntaxError,
     UndefinedTableError,
 )
-from mynode.base.limits import HISTORY_VALUE_BYTES
 from mynode.machine.machine import Machine
 from mynode.raft.messages import Entry, EntryKind
 from mynode.session.api import Row

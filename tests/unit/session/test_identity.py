@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from mynode.base.errors import DivisionByZeroError
 from mynode.base.limits import FIRST_COUNTER_BLOCK
+from mynode.base.sql_errors import DivisionByZeroError
 from mynode.session.api import Row
 from mynode.sql.engine import SqlEngine
 from mynode.testing.sql_sessions import LocalSession, SessionDatabase

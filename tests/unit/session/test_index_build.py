@@ -6,10 +6,9 @@ from random import Random
 
 import pytest
 
-from mynode.base.errors import (
+from mynode.base.errors import MyNodeError, OutcomeUnknownError
+from mynode.base.sql_errors import (
     DuplicateTableError,
-    MyNodeError,
-    OutcomeUnknownError,
     SerializationFailureError,
     UndefinedObjectError,
     UniqueViolationError,

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import (
-    DivisionByZeroError,
-    MyNodeError,
-    OutcomeUnknownError,
-    QueryCanceledError,
-    UniqueViolationError,
-)
+from mynode.base.errors import MyNodeError, OutcomeUnknownError, QueryCanceledError
 from mynode.base.limits import LANE_STATEMENT_BYTES, LANE_STATEMENT_READS, LANE_TRIES
+from mynode.base.sql_errors import DivisionByZeroError, UniqueViolationError
 from mynode.machine.commands import BatchCommand, Command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Committed, Outcome, Refused

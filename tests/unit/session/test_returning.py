@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import OutcomeUnknownError, ProgramLimitExceededError
+from mynode.base.errors import OutcomeUnknownError
 from mynode.base.limits import MAX_STORED_RESULT_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.session.api import ColumnInfo
 from mynode.testing.sql_sessions import SessionDatabase
 

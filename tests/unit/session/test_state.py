@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mynode.base.errors import ProgramLimitExceededError, ProtocolViolationError
+from mynode.base.errors import ProtocolViolationError
 from mynode.base.limits import MAX_PREPARED_BYTES, MAX_SESSION_SETTINGS, MAX_SETTING_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.session.settings import Settings
 from mynode.session.state import EMPTY_STATE, SessionState, decode_state
 

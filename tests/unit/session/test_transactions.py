@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import (
+from mynode.base.errors import MyNodeError, OutcomeUnknownError, QueryCanceledError
+from mynode.base.limits import MAX_SAVEPOINTS
+from mynode.base.sql_errors import (
     ActiveTransactionError,
     IdleInTransactionTimeoutError,
     InFailedTransactionError,
     InvalidSavepointError,
-    MyNodeError,
     NoActiveTransactionError,
-    OutcomeUnknownError,
     ProgramLimitExceededError,
-    QueryCanceledError,
     ReadOnlyTransactionError,
     SerializationFailureError,
     UndefinedTableError,
     UniqueViolationError,
 )
-from mynode.base.limits import MAX_SAVEPOINTS
 from mynode.machine.machine import Machine
 from mynode.session.api import Row, TransactionStatus
 from mynode.session.effects import Emit, OpenFreshView

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mynode.base.errors import UndefinedTableError, UniqueViolationError
+from mynode.base.sql_errors import UndefinedTableError, UniqueViolationError
 from mynode.client.result import Result
 from mynode.session.api import ColumnInfo, Row, Value
 from mynode.shell.formats import Format, csv_lines, json_lines, markdown_lines

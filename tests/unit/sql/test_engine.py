@@ -9,8 +9,9 @@ from time import perf_counter
 
 import pytest
 
-from mynode.base.errors import (
-    InvariantViolation,
+from mynode.base.errors import InvariantViolation
+from mynode.base.limits import ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
+from mynode.base.sql_errors import (
     ParameterCountError,
     QueryMemoryError,
     SqlError,
@@ -18,7 +19,6 @@ from mynode.base.errors import (
     UndefinedTableError,
     UniqueViolationError,
 )
-from mynode.base.limits import ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.keys import CATALOG_END, row_prefix, table_record_key

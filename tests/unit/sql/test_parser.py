@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mynode.base.errors import ProgramLimitExceededError, SqlSyntaxError, StatementTooComplexError
 from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS, MAX_STATEMENT_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError, SqlSyntaxError, StatementTooComplexError
 from mynode.sql import ast
 from mynode.sql.caret import caret
 from mynode.sql.keywords import KEYWORDS, SYMBOLS

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mynode.base.errors import FeatureNotSupportedError, SqlError
+from mynode.base.sql_errors import FeatureNotSupportedError, SqlError
 from mynode.testing.sql_database import SqlDatabase
 from mynode.testing.sql_text import run_parser_script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
+from mynode.base.sql_errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
 from mynode.sql.tokens import UnterminatedError, is_complete, split_statements, tokenize
 
 

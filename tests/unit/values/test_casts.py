@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import NumericOutOfRangeError
+from mynode.base.sql_errors import NumericOutOfRangeError
 from mynode.values.casts import CastLevel, check_integer, find_cast, float_to_integer
 from mynode.values.types import (
     BOOLEAN,

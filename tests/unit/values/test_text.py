@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mynode.base.errors import CharacterNotInRepertoireError, InvalidTextRepresentationError, NumericOutOfRangeError
+from mynode.base.sql_errors import CharacterNotInRepertoireError, InvalidTextRepresentationError, NumericOutOfRangeError
 from mynode.values.text import check_text, format_float, parse_text
 from mynode.values.types import BOOLEAN, FLOAT, INTEGER, SqlType
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from mynode.base.errors import InvalidParameterValueError, SqlSyntaxError
+from mynode.base.sql_errors import InvalidParameterValueError, SqlSyntaxError
 from mynode.values.types import (
     BOOLEAN,
     BYTEA,

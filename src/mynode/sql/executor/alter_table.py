@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mynode.base.errors import (
-    CheckViolationError,
-    InvariantViolation,
-    NotNullViolationError,
-    ProgramLimitExceededError,
-)
+from mynode.base.errors import InvariantViolation
 from mynode.base.limits import ROWS_BETWEEN_PAUSES
+from mynode.base.sql_errors import CheckViolationError, NotNullViolationError, ProgramLimitExceededError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import (
     current_table,

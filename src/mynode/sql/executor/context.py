@@ -11,8 +11,8 @@ from random import Random
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
-from mynode.base.errors import QueryMemoryError
 from mynode.base.limits import MAX_QUERY_BYTES, MIB, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
+from mynode.base.sql_errors import QueryMemoryError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.counters import NumberPool, Numbers
 from mynode.sql.explain import Measure

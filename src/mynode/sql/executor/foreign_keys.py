@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mynode.base.errors import ForeignKeyViolationError
+from mynode.base.sql_errors import ForeignKeyViolationError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.references import Reference
 from mynode.relation.rows import TableRows

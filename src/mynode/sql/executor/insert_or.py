@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from mynode.base.errors import CardinalityError
+from mynode.base.sql_errors import CardinalityError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.rows import TableRows
 from mynode.sql import plan

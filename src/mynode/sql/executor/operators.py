@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from mynode.base.errors import InvalidRowCountError
+from mynode.base.sql_errors import InvalidRowCountError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.relation.keys import CATALOG_END
 from mynode.sql.compiler import RowsFunction

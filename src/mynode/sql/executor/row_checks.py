@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from mynode.base.errors import CheckViolationError, NotNullViolationError
+from mynode.base.sql_errors import CheckViolationError, NotNullViolationError
 from mynode.relation.schema import Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler, RowsFunction

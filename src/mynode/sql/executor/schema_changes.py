@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mynode.base.errors import DuplicateTableError
+from mynode.base.sql_errors import DuplicateTableError
 from mynode.relation.catalog import create_table as create_in_catalog
 from mynode.relation.catalog import current_table, drop_view, put_view, read_catalog, table_exists
 from mynode.relation.catalog import drop_table as drop_from_catalog

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from mynode.base.errors import CardinalityError, SqlError
 from mynode.base.limits import KEPT_ANSWERS
+from mynode.base.sql_errors import CardinalityError, SqlError
 from mynode.sql.compiler import Deferred, RowsFunction, canonical
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.sql.functions.function import Implementation

@@ -10,8 +10,8 @@ from decimal import Decimal
 from functools import lru_cache, partial, reduce
 from typing import Final, TypeAlias, TypeVar
 
-from mynode.base.errors import NumericOutOfRangeError
 from mynode.base.limits import MAX_ROW_BYTES
+from mynode.base.sql_errors import NumericOutOfRangeError
 from mynode.sql.functions.function import Aggregate
 from mynode.sql.functions.numeric import add, divide
 from mynode.sql.functions.statistics import STATISTICS

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final
 
-from mynode.base.errors import DivisionByZeroError, InvalidArgumentForPowerError, NumericOutOfRangeError
+from mynode.base.sql_errors import DivisionByZeroError, InvalidArgumentForPowerError, NumericOutOfRangeError
 from mynode.sql.functions.function import Function, Implementation
 from mynode.values.casts import check_integer
 from mynode.values.types import FLOAT, INTEGER, MAX_INTEGER, MIN_INTEGER, SqlType

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from mynode.base.errors import DatetimeOverflowError, FeatureNotSupportedError, InvalidDatetimeError
+from mynode.base.sql_errors import DatetimeOverflowError, FeatureNotSupportedError, InvalidDatetimeError
 from mynode.sql.functions.function import Function
 from mynode.values.datetimes import DAYS, MONTHS, date_plus_days, midnight, shifted
 from mynode.values.types import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
-from mynode.base.errors import DatetimeOverflowError, FeatureNotSupportedError, InvalidParameterValueError
+from mynode.base.sql_errors import DatetimeOverflowError, FeatureNotSupportedError, InvalidParameterValueError
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.numeric import add, divide
 from mynode.values.datetimes import (

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from mynode.base.errors import InvalidParameterValueError, ProgramLimitExceededError, SubstringError
 from mynode.base.limits import MAX_ROW_BYTES
+from mynode.base.sql_errors import InvalidParameterValueError, ProgramLimitExceededError, SubstringError
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.strings import text_too_long
 from mynode.values.binary import escaped, from_escaped, from_hexadecimal

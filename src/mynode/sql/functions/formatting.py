@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mynode.base.errors import InvalidParameterValueError, NullValueNotAllowedError
 from mynode.base.limits import MAX_ROW_BYTES
+from mynode.base.sql_errors import InvalidParameterValueError, NullValueNotAllowedError
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.strings import pad_left, pad_right, text_too_long
 from mynode.sql.keywords import FUNCTION_ONLY, RESERVED

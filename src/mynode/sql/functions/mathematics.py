@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.sql_errors import (
     InvalidArgumentForLogarithmError,
     InvalidArgumentForPowerError,
     InvalidArgumentForWidthBucketError,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from mynode.base.errors import FeatureNotSupportedError, SqlSyntaxError
+from mynode.base.sql_errors import FeatureNotSupportedError, SqlSyntaxError
 from mynode.sql.functions.date_templates import ordinal_suffix
 from mynode.sql.functions.function import Function
 from mynode.values.numeric import format_numeric, from_float, with_scale

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Final
 
-from mynode.base.errors import DivisionByZeroError, InvalidArgumentForPowerError
+from mynode.base.sql_errors import DivisionByZeroError, InvalidArgumentForPowerError
 from mynode.sql.functions.function import Function, Implementation
 from mynode.values.numeric import (
     EXACT,

@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
-from mynode.base.errors import AmbiguousFunctionError, UndefinedFunctionError
+from mynode.base.sql_errors import AmbiguousFunctionError, UndefinedFunctionError
 from mynode.sql.functions.aggregates import AGGREGATES
 from mynode.sql.functions.arithmetic import ARITHMETIC
 from mynode.sql.functions.comparison import COMPARISONS

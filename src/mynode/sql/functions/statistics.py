@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial, reduce
 from typing import Final, TypeAlias
 
-from mynode.base.errors import NumericOutOfRangeError
+from mynode.base.sql_errors import NumericOutOfRangeError
 from mynode.sql.functions.function import Aggregate
 from mynode.sql.functions.numeric import add, divide, multiply, root_to_scale, subtract
 from mynode.values.numeric import scale_of

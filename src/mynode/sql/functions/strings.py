@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Final
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_ROW_BYTES
+from mynode.base.sql_errors import (
     InvalidEscapeSequenceError,
     InvalidParameterValueError,
     ProgramLimitExceededError,
     SubstringError,
 )
-from mynode.base.limits import MAX_ROW_BYTES
 from mynode.sql.functions.function import Function
 from mynode.values.types import BOOLEAN, INTEGER, TEXT
 

@@ -6,7 +6,7 @@ A filter that is always TRUE goes; one that never is leaves no rows, and nothing
 
 from __future__ import annotations
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.sql import plan
 from mynode.sql.expressions import And, Call, Constant, Expression, Not, Or, rewrite
 from mynode.sql.optimizer.rewriting import change_expressions

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_STATEMENT_BYTES
+from mynode.base.sql_errors import (
     FeatureNotSupportedError,
     ProgramLimitExceededError,
     SqlSyntaxError,
     StatementTooComplexError,
 )
-from mynode.base.limits import MAX_STATEMENT_BYTES
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import parse_expression

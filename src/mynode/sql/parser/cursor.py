@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Final, Protocol
 
-from mynode.base.errors import (
+from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS
+from mynode.base.sql_errors import (
     FeatureNotSupportedError,
     ProgramLimitExceededError,
     SqlSyntaxError,
     StatementTooComplexError,
     UndefinedParameterError,
 )
-from mynode.base.limits import MAX_NESTING, MAX_PARAMETERS
 from mynode.sql import ast
 from mynode.sql.keywords import SYMBOLS, TABLE_OR_COLUMN_NAMES
 from mynode.sql.tokens import END, IDENTIFIER, Token, tokenize

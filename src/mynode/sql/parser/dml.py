@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mynode.base.errors import SqlSyntaxError
+from mynode.base.sql_errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import parse_expression

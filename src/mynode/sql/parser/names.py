@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mynode.base.errors import SqlSyntaxError
+from mynode.base.sql_errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.keywords import FUNCTION_ONLY, UNRESERVED
 from mynode.sql.parser.cursor import Cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import FeatureNotSupportedError, SqlSyntaxError
+from mynode.base.sql_errors import FeatureNotSupportedError, SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.keywords import BARE_ALIASES
 from mynode.sql.parser.cursor import Cursor

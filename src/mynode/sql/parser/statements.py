@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.errors import SqlError
+from mynode.base.sql_errors import SqlError
 from mynode.sql import ast
 from mynode.sql.parser.alter import parse_alter
 from mynode.sql.parser.cursor import Cursor
