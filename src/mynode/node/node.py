@@ -1,4 +1,4 @@
-"""The composition root: opens a node's files, wires its actors, and runs them until it is told to stop.
+"""A node's actors, wired: inboxes, who sends to whom, what starts and what stops.
 
 `Node` is the actors without a transport, so that the gRPC node, the embedded node and tests run the same ones.
 """
@@ -6,20 +6,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final
 
 import structlog
 import trio
-from trio_util import wait_any
 
-import mynode
 from mynode.actors.checkpointer import CheckpointerActor
 from mynode.actors.hot_lane import HotLaneActor
 from mynode.actors.lane_router import LaneRouterActor
@@ -29,11 +24,9 @@ from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.ports import (
     Members,
-    MemberStatus,
     NodeIdentity,
     NodeStatus,
     PeerMessage,
-    PeerStatus,
     PeerTransport,
 )
 from mynode.actors.protocol import (
@@ -68,14 +61,11 @@ from mynode.actors.sql_session import DEFAULT_TIMEOUTS, SqlSessionActor, Timeout
 from mynode.actors.state_access import ProposalIds, StateAccess
 from mynode.actors.state_machine import StateMachineActor
 from mynode.base.address import Address
-from mynode.base.disk import Disk
 from mynode.base.errors import (
-    CorruptionError,
     MyNodeError,
     NoQuorumError,
     NotLeaderError,
     OutcomeUnknownError,
-    RemovedError,
     ShuttingDownError,
 )
 from mynode.base.ids import NodeId, SessionId
@@ -85,29 +75,20 @@ from mynode.base.limits import (
     HEARTBEAT_TICKS,
     LOG_TAIL_BYTES,
     PEER_INBOX_MESSAGES,
-    SEGMENT_BYTES,
     TICK_MS,
 )
-from mynode.config import NodeConfig
 from mynode.machine.machine import Machine, MachineStatus
+from mynode.node.files import NodeFiles
+from mynode.node.reports import members_report, status_report
 from mynode.raft.core import RaftConfig, RaftCore, Restored
 from mynode.raft.effects import RaftStatus, Role, Snapshot
 from mynode.raft.membership import ChangeKind, Membership, MembershipChange, decode_membership
-from mynode.rpc.bridge import open_bridge
-from mynode.rpc.joining import check_cluster
-from mynode.rpc.peer import GrpcPeerTransport
-from mynode.rpc.server import serve
 from mynode.session.api import StatementRequest
 from mynode.session.lane import Lane
 from mynode.session.lane_api import LaneRequest, LaneResponse
 from mynode.session.session import Session
 from mynode.sql.engine import SqlEngine
-from mynode.storage.data_directory import DataDirectory
 from mynode.storage.engine import Applied
-from mynode.storage.incoming_snapshot import finish_install
-from mynode.storage.pages import PageEngine
-from mynode.storage.pages.format import FILE_NAME
-from mynode.storage.raft_log import RaftLog
 
 log = structlog.get_logger(__name__)
 
@@ -141,40 +122,6 @@ class Surroundings:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     run_blocking: RunBlocking = in_thread
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFiles:
-    """A node's opened files: the tree as of its last checkpoint, and the raft log, which goes on from there."""
-
-    disk: Disk
-    raft_log: RaftLog
-    engine: PageEngine
-
-    @classmethod
-    def open(cls, disk: Disk, *, segment_bytes: int = SEGMENT_BYTES) -> NodeFiles:
-        """Open both, or begin them. A snapshot whose install a crash interrupted is installed.
-
-        Raises:
-            CorruptionError: one is damaged, or the log does not go on where the tree ends.
-            DiskError: the disk failed or is full.
-        """
-        raft_log = RaftLog.open(disk, segment_bytes=segment_bytes)
-        finish_install(disk, raft_log)
-        engine = PageEngine.open(disk)
-        if not raft_log.first_index - 1 <= engine.applied_index <= raft_log.last_index:
-            raise CorruptionError(
-                f"the checkpoint holds the entries up to {engine.applied_index}, "
-                f"the raft log has {raft_log.first_index} to {raft_log.last_index}",
-                file=FILE_NAME,
-                offset=0,
-            )
-        return cls(disk, raft_log, engine)
-
-    def close(self) -> None:
-        """Closing twice is harmless."""
-        self.engine.close()
-        self.raft_log.close()
 
 
 class Node:
@@ -357,25 +304,7 @@ class Node:
         reply: Reply[RaftStatus] = Reply()
         if not self._raft_inbox.post(RaftStatusAsk(reply), leave=RAFT_RESERVED):
             raise ShuttingDownError.of_node()
-        raft = await reply.wait()
-        lags = {peer.peer: max(0, raft.last_index - peer.match_index) for peer in raft.peers if peer.state}
-        if raft.role is Role.LEADER:
-            lags[raft.node_id] = 0
-        members = raft.membership.members
-        return Members(
-            members=tuple(
-                MemberStatus(
-                    node_id=member,
-                    address=str(self._links.address(member, raft.membership) or members[member]),
-                    is_voter=member in raft.membership.voters,
-                    is_leader=member == raft.leader,
-                    lag_entries=lags.get(member),
-                )
-                for member in sorted(members)
-            ),
-            removed=tuple(sorted(raft.membership.removed)),
-            cluster_id=self._identity.cluster_id,
-        )
+        return members_report(await reply.wait(), self._identity, self._links.address)
 
     async def change_members(self, change: MembershipChange) -> None:
         """See `ClusterPort.change_members`."""
@@ -440,145 +369,13 @@ class Node:
         if not all(posted):
             raise ShuttingDownError("the node is stopping, or too busy to say how it is")
         raft, raft_log, machine = await raft_reply.wait(), await log_reply.wait(), await machine_reply.wait()
-        uptime_s = self._surroundings.monotonic() - self._started_s
-        return NodeStatus(
-            node_id=self._identity.node_id,
-            cluster_id=self._identity.cluster_id,
-            version=mynode.__version__,
-            role=raft.role,
-            term=raft.term,
-            leader_id=raft.leader,
-            leader_address=None if raft.leader is None else self._address(raft.leader, raft),
-            commit_index=raft.commit,
-            applied_index=machine.applied,
-            first_log_index=raft_log.first_index,
-            last_log_index=raft_log.last_index,
-            log_bytes=raft_log.bytes,
-            tree_records=machine.records,
+        return status_report(
+            self._identity,
+            raft,
+            raft_log,
+            machine,
+            find_address=self._links.address,
             sessions=self.front.session_count,
-            uptime_ms=round(1000 * uptime_s),
-            disk_full=raft_log.is_disk_full,
-            peers=tuple(
-                PeerStatus(
-                    node_id=peer.peer,
-                    address=address,
-                    match_index=peer.match_index,
-                    lag_entries=max(0, raft.last_index - peer.match_index) if peer.state else 0,
-                    state=peer.state,
-                    last_heard_ms=None
-                    if peer.ticks_since_heard is None
-                    else peer.ticks_since_heard * self._timing.tick_ms,
-                )
-                for peer in raft.peers
-                if (address := self._address(peer.peer, raft)) is not None
-            ),
+            uptime_ms=round(1000 * (self._surroundings.monotonic() - self._started_s)),
+            tick_ms=self._timing.tick_ms,
         )
-
-    def _address(self, node_id: NodeId, raft: RaftStatus) -> Address | None:
-        return self._links.address(node_id, raft.membership)
-
-
-@contextmanager
-def open_files(directory: Path, identity: NodeIdentity, *, segment_bytes: int = SEGMENT_BYTES) -> Iterator[NodeFiles]:
-    """Claim the data directory for this node and open the files in it; all are closed with the context.
-
-    Raises:
-        DataDirectoryError: the directory cannot be used, is in use, or belongs to another node.
-        CorruptionError: a file is damaged.
-    """
-    with (
-        _located(directory),
-        closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
-        closing(NodeFiles.open(data_directory.disk, segment_bytes=segment_bytes)) as files,
-    ):
-        yield files
-
-
-@contextmanager
-def _located(directory: Path) -> Iterator[None]:
-    """A `CorruptionError` from the files in `directory`, alone or in a nursery's group, comes out with its path."""
-    try:
-        yield
-    except CorruptionError as error:
-        raise error.inside(str(directory)) from error
-    except BaseExceptionGroup as group:
-        found: BaseException | None = group.subgroup(CorruptionError)
-        while isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-        if not isinstance(found, CorruptionError):
-            raise
-        raise found.inside(str(directory)) from group
-
-
-async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[None]]) -> None:
-    """Run the node and its front door; when cancelled, stop the node (`Node.stop`), then the door and the actors.
-
-    All of it is shielded from the cancellation that starts it, and bounded. A node that is removed from its cluster
-    stops in the same way.
-
-    Raises:
-        RemovedError: it was removed.
-    """
-    stop = trio.Event()
-    async with trio.open_nursery() as watcher:
-        watcher.start_soon(_set_when_cancelled, stop)
-        with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(node.run)
-                nursery.start_soon(serve_clients)
-                await wait_any(stop.wait, node.raft.removed.wait)
-                await node.stop()
-                nursery.cancel_scope.cancel()
-        watcher.cancel_scope.cancel()
-    if node.raft.removed.is_set():
-        raise RemovedError("this node was removed from the cluster", hint="Its data directory is of no use any more.")
-
-
-async def _set_when_cancelled(event: trio.Event) -> None:
-    try:
-        await trio.sleep_forever()
-    finally:
-        event.set()
-
-
-async def run_node(config: NodeConfig) -> None:
-    """Run one node with its gRPC port until cancelled; then stop it cleanly.
-
-    Raises:
-        DataDirectoryError, CorruptionError, AddressInUseError: it cannot start.
-        ConfigError: the cluster that it is to join is another one, or has no place for it.
-        RemovedError: it was removed from the cluster.
-        DiskError: the disk failed; the node must not go on.
-    """
-    identity = NodeIdentity(config.cluster_id, config.node_id)
-    advertised = config.members.get(config.node_id, config.advertise or config.listen)
-    with open_files(config.data_dir, identity, segment_bytes=config.log_segment_bytes) as files:
-        async with open_bridge():
-            members = {} if config.join else dict(config.members) or {config.node_id: advertised}
-            if config.join and not files.raft_log.last_index:
-                await check_cluster(config.join, identity, advertised)
-            surroundings = Surroundings(transport=GrpcPeerTransport(identity, advertised))
-            timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
-            node = Node(
-                identity,
-                members,
-                files,
-                timing=timing,
-                surroundings=surroundings,
-                checkpoint_entries=config.checkpoint_entries,
-                timeouts=Timeouts(
-                    config.idle_in_transaction_timeout_s, config.statement_timeout_s, config.view_timeout_s
-                ),
-            )
-            log.info(
-                "node starts",
-                node=config.node_id,
-                listen=str(config.listen),
-                log_entries=files.raft_log.last_index,
-                applied=files.engine.applied_index,
-            )
-            await run_until_cancelled(
-                node,
-                partial(serve, address=config.listen, sessions=node.front, cluster=node, peers=node, identity=identity),
-            )
-            log.info("node stopped", node=config.node_id)
