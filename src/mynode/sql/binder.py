@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias, assert_never
 
@@ -16,7 +16,7 @@ from mynode.base.sql_errors import (
     UndefinedFunctionError,
 )
 from mynode.sql import ast, plan
-from mynode.sql.coercion import coerce, common_type
+from mynode.sql.coercion import coerce
 from mynode.sql.expression_text import describe
 from mynode.sql.expressions import (
     AggregateCall,
@@ -28,8 +28,6 @@ from mynode.sql.expressions import (
     ColumnValue,
     Constant,
     Expression,
-    InList,
-    IsDistinct,
     IsNull,
     IsTruth,
     Not,
@@ -46,17 +44,17 @@ from mynode.sql.expressions import (
 )
 from mynode.sql.functions.aggregates import JOINING, joined_by
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
-from mynode.sql.functions.function import Function
-from mynode.sql.functions.registry import is_aggregate, resolve_aggregate, resolve_function, resolve_operator
+from mynode.sql.functions.registry import is_aggregate, resolve_aggregate
 from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
+from mynode.sql.predicates import between, in_list, is_distinct, like, negated
 from mynode.sql.scope import ColumnIds, Scope
 from mynode.sql.subqueries import Pending
+from mynode.sql.typed_calls import TypedCalls
 from mynode.values.casts import CastLevel
 from mynode.values.text import check_text
 from mynode.values.types import (
-    ANY,
     BOOLEAN,
     BYTEA,
     INTEGER,
@@ -64,7 +62,6 @@ from mynode.values.types import (
     NUMERIC,
     TEXT,
     UNKNOWN,
-    WITH_NAN,
     SqlType,
 )
 
@@ -90,6 +87,7 @@ class Binder:
 
     __slots__ = (
         "_answers",
+        "_calls",
         "_conditional",
         "_ids",
         "_in_aggregate",
@@ -114,6 +112,7 @@ class Binder:
     ) -> None:
         self._scope = scope
         self._parameters = parameters
+        self._calls = TypedCalls(parameters)
         self._ids = ids
         self._in_aggregate = False
         self._plan_query = plan_query
@@ -151,7 +150,7 @@ class Binder:
             case ast.IntegerLiteral():
                 return _integer(node.value, node.position)
             case ast.DecimalLiteral():
-                return self._coerced(Constant(node.text, UNKNOWN), NUMERIC, CastLevel.IMPLICIT, node.position)
+                return self._calls.coerced(Constant(node.text, UNKNOWN), NUMERIC, CastLevel.IMPLICIT, node.position)
             case ast.StringLiteral():
                 return Constant(check_text(node.value), UNKNOWN)
             case ast.BytesLiteral():
@@ -167,7 +166,7 @@ class Binder:
             case ast.Logical():
                 return self._logical(node)
             case ast.IsNull():
-                return _negated(IsNull(self.bind(node.operand)), node.negated)
+                return negated(IsNull(self.bind(node.operand)), node.negated)
             case ast.IsTruth():
                 return self._is_truth(node)
             case ast.IsDistinct():
@@ -191,7 +190,7 @@ class Binder:
     def value(self, node: ast.Expression) -> Expression:
         """The bound expression; what has no type of its own is TEXT."""
         bound = self.bind(node)
-        return self._coerced(bound, TEXT, CastLevel.IMPLICIT, 0) if bound.type is UNKNOWN else bound
+        return self._calls.coerced(bound, TEXT, CastLevel.IMPLICIT, 0) if bound.type is UNKNOWN else bound
 
     def condition(self, node: ast.Expression, construct: str) -> Expression:
         """A bound BOOLEAN, else a `DatatypeMismatchError` that names the construct (as "WHERE")."""
@@ -217,12 +216,12 @@ class Binder:
 
     def as_compared(self, left: Expression, right: Expression, position: int) -> tuple[Expression, Expression]:
         """Both sides as `=` takes them."""
-        left, right, _ = self._compared("=", left, right, position)
+        left, right, _ = self._calls.compared("=", left, right, position)
         return left, right
 
     def equality(self, left: Expression, right: Expression, position: int) -> Expression:
         """`left = right`."""
-        return self._comparison("=", left, right, position)
+        return self._calls.comparison("=", left, right, position)
 
     # --- one method a kind of node ------------------------------------------------------------------------------------
 
@@ -255,15 +254,13 @@ class Binder:
         bound = [self.bind(operand) for operand in operands]
         if symbol == "||":
             bound = [self._as_text(operand, bound, position) for operand in bound]
-        types = [operand.type for operand in bound]
-        function = resolve_operator(symbol, types, position, untyped_parameter=_has_untyped_parameter(bound))
-        return self._applied(function, bound, [operand.position for operand in operands])
+        return self._calls.operator(symbol, bound, _positions(operands), position)
 
     def _as_text(self, operand: Expression, operands: Sequence[Expression], position: int) -> Expression:
         """An operand of `||`, whose other side must be text: then this one may be of any type."""
         if not any(other.type in (TEXT, UNKNOWN) for other in operands):
             return operand
-        return self._coerced(operand, TEXT, CastLevel.ASSIGNMENT, position)
+        return self._calls.coerced(operand, TEXT, CastLevel.ASSIGNMENT, position)
 
     def _logical(self, node: ast.Logical) -> Expression:
         word = node.operator.value
@@ -277,52 +274,21 @@ class Binder:
         words = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
         operand = self.condition(node.operand, f"IS {'NOT ' if node.negated else ''}{words[node.truth]}")
         test = IsNull(operand) if node.truth is None else IsTruth(operand, node.truth)
-        return _negated(test, node.negated)
+        return negated(test, node.negated)
 
     def _is_distinct(self, node: ast.IsDistinct) -> Expression:
-        left, right, equal = self._compared("=", self.bind(node.left), self.bind(node.right), node.position)
-        return _negated(IsDistinct(left, right, equal), node.negated)
+        test = is_distinct(self._calls, self.bind(node.left), self.bind(node.right), node.position)
+        return negated(test, node.negated)
 
     def _between(self, node: ast.Between) -> Expression:
-        """`low <= operand AND operand <= high`; as in PostgreSQL the operand is evaluated for each."""
-        operand, low, high = self.bind(node.operand), self.bind(node.low), self.bind(node.high)
-
-        def within(low: Expression, high: Expression) -> Expression:
-            bounds = ((">=", low), ("<=", high))
-            return And(tuple(self._comparison(symbol, operand, bound, node.position) for symbol, bound in bounds))
-
-        test = Or((within(low, high), within(high, low))) if node.symmetric else within(low, high)
-        return _negated(test, node.negated)
+        return between(self._calls, node, self.bind(node.operand), self.bind(node.low), self.bind(node.high))
 
     def _in_list(self, node: ast.InList) -> Expression:
-        operand = self.bind(node.operand)
-        items = [self.bind(item) for item in node.items]
-        compared = [
-            self._compared("=", operand, item, source.position) for item, source in zip(items, node.items, strict=True)
-        ]
-        common, right_sides = compared[0][0].type, tuple(right for _, right, _ in compared)
-        as_python = common not in WITH_NAN or all(
-            isinstance(one, Constant) and one.value == one.value for one in right_sides
-        )
-        if as_python and all(left.type is common for left, _, _ in compared):
-            test: Expression = InList(compared[0][0], right_sides)
-        else:
-            tests = tuple(Call(equal, (left, right)) for left, right, equal in compared)
-            test = Or(tests) if len(tests) > 1 else tests[0]
-        return _negated(test, node.negated)
+        return in_list(self._calls, node, self.bind(node.operand), [self.bind(item) for item in node.items])
 
     def _like(self, node: ast.Like) -> Expression:
         parts = (node.operand, node.pattern, *(() if node.escape is None else (node.escape,)))
-        bound = [self.bind(part) for part in parts]
-        if node.escape is None:
-            bound.append(Constant("\\", TEXT))
-        name, symbol = ("ilike", "~~*") if node.case_insensitive else ("like", "~~")
-        if any(part.type not in (TEXT, UNKNOWN) for part in bound):
-            raise UndefinedFunctionError(
-                f"operator does not exist: {bound[0].type} {symbol} {bound[1].type}", position=node.position
-            )
-        function = resolve_function(name, [TEXT, TEXT, TEXT], node.position)
-        return _negated(self._applied(function, bound, [part.position for part in parts]), node.negated)
+        return like(self._calls, node, [self.bind(part) for part in parts], _positions(parts))
 
     def _case(self, node: ast.Case) -> Expression:
         case_id = self._ids.id()
@@ -335,7 +301,7 @@ class Binder:
                     continue
                 wanted = self.bind(branch.condition)
                 conditions.append(
-                    self._comparison("=", CaseValue(case_id, operand.type), wanted, branch.condition.position)
+                    self._calls.comparison("=", CaseValue(case_id, operand.type), wanted, branch.condition.position)
                 )
         otherwise = ast.NullLiteral(node.position) if node.otherwise is None else node.otherwise
         with self._perhaps():
@@ -371,16 +337,13 @@ class Binder:
             case "pg_typeof" if len(node.arguments) == 1:
                 return Constant(str(self.bind(node.arguments[0]).type), TEXT)
         bound = [self.bind(argument) for argument in node.arguments]
-        types = [argument.type for argument in bound]
-        untyped_parameter = _has_untyped_parameter(bound)
-        function = resolve_function(node.name, types, node.position, untyped_parameter=untyped_parameter)
-        return self._applied(function, bound, [argument.position for argument in node.arguments])
+        return self._calls.function(node.name, bound, _positions(node.arguments), node.position)
 
     def _nullif(self, node: ast.FunctionCall) -> Expression:
         if len(node.arguments) != 2:
             raise UndefinedFunctionError("NULLIF takes two arguments", position=node.position)
         left, right = (self.bind(argument) for argument in node.arguments)
-        left, right, _ = self._compared("=", left, right, node.position)
+        left, right, _ = self._calls.compared("=", left, right, node.position)
         return Call(NULLIF[left.type], (left, right))
 
     def _aggregate(self, node: ast.FunctionCall) -> Expression:
@@ -405,7 +368,7 @@ class Binder:
         self._in_aggregate = False
         aggregate = resolve_aggregate(node.name, argument.type, node.position)
         wanted = aggregate.parameter or (TEXT if argument.type is UNKNOWN else argument.type)
-        argument = self._coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
+        argument = self._calls.coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
         if node.name == JOINING:
             aggregate = joined_by(aggregate, self._separator(node.arguments[1], wanted))
         return self._own_aggregate(AggregateCall(aggregate, argument, node.distinct, filter_), node.position)
@@ -463,7 +426,7 @@ class Binder:
                 subquery = self._subquery(node.query)
                 return self._answer(subquery, plan.AnyRow(), ("EXISTS(", ")"), BOOLEAN, nullable=False)
             case ast.InSubquery():
-                return _negated(self._any("=", node.operand, node.query, node.position), node.negated)
+                return negated(self._any("=", node.operand, node.query, node.position), node.negated)
             case ast.QuantifiedComparison():
                 if node.quantifier is ast.Quantifier.ANY:
                     return self._any(node.operator.value, node.left, node.query, node.position)
@@ -488,7 +451,7 @@ class Binder:
         operand = self.bind(left)
         subquery = self._one_column(query, "subquery has too many columns")
         column = ColumnValue(subquery.columns[0])
-        operand, value, compare = self._compared(symbol, operand, column, position)
+        operand, value, compare = self._calls.compared(symbol, operand, column, position)
         if value != column:
             made = self._ids.column(column.column.name, value.type, nullable=column.column.nullable)
             subquery = plan.Project(subquery, (value,), (made,))
@@ -524,54 +487,11 @@ class Binder:
 
     # --- shared parts -------------------------------------------------------------------------------------------------
 
-    def _applied(self, function: Function, operands: Sequence[Expression], positions: Sequence[int]) -> Expression:
-        padded = [*positions, *[0] * (len(operands) - len(positions))]
-        parameters = function.parameters_for(len(operands))
-        return Call(
-            function,
-            tuple(
-                self._coerced(operand, wanted, CastLevel.IMPLICIT, position)
-                for operand, wanted, position in zip(operands, parameters, padded, strict=True)
-            ),
-        )
-
-    def _coerced(self, expression: Expression, wanted: SqlType, level: CastLevel, position: int) -> Expression:
-        """A cast that the choice of a function has made sure of, except that a parameter may have another type."""
-        if wanted is ANY:
-            wanted = TEXT if expression.type is UNKNOWN else expression.type
-        coerced = coerce(expression, wanted, level, self._parameters, position)
-        if coerced is None:
-            number = expression.number if isinstance(expression, ParameterValue) else 0
-            raise DatatypeMismatchError(
-                f"inconsistent types deduced for parameter ${number}", position=position or None
-            )
-        return coerced
-
-    def _compared(
-        self, symbol: str, left: Expression, right: Expression, position: int
-    ) -> tuple[Expression, Expression, Function]:
-        function = resolve_operator(symbol, [left.type, right.type], position)
-        sides = [
-            self._coerced(side, wanted, CastLevel.IMPLICIT, position)
-            for side, wanted in zip((left, right), function.parameters, strict=True)
-        ]
-        return sides[0], sides[1], function
-
-    def _comparison(self, symbol: str, left: Expression, right: Expression, position: int) -> Expression:
-        left, right, function = self._compared(symbol, left, right, position)
-        return Call(function, (left, right))
-
     def _same_type(
         self, nodes: Sequence[ast.Expression], construct: str, node: ast.Expression
     ) -> tuple[tuple[Expression, ...], SqlType]:
-        if not nodes:
-            raise SqlSyntaxError(f"{construct} takes at least one argument", position=node.position)
         bound = [self.bind(part) for part in nodes]
-        common = common_type(bound, construct, node.position)
-        return tuple(
-            self._coerced(part, common, CastLevel.IMPLICIT, source.position)
-            for part, source in zip(bound, nodes, strict=True)
-        ), common
+        return self._calls.same_type(bound, _positions(nodes), construct, node.position)
 
 
 def assignment_mismatch(column_name: str, target: SqlType, given: SqlType, position: int) -> DatatypeMismatchError:
@@ -588,9 +508,5 @@ def _integer(value: int, position: int) -> Expression:
     return Constant(value, INTEGER)
 
 
-def _has_untyped_parameter(expressions: Sequence[Expression]) -> bool:
-    return any(isinstance(one, ParameterValue) and one.type is UNKNOWN for one in expressions)
-
-
-def _negated(expression: Expression, negated: bool) -> Expression:
-    return Not(expression) if negated else expression
+def _positions(nodes: Iterable[ast.Expression]) -> list[int]:
+    return [node.position for node in nodes]

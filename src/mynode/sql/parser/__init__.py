@@ -33,7 +33,7 @@ def parse(text: str) -> ast.Statement:
         NameTooLongError, UndefinedParameterError: with the position.
     """
     _check_size(text)
-    cursor = Cursor(text, parse_query)
+    cursor = Cursor(text, parse_query, parse_expression)
     if cursor.symbol in (";", END):
         raise SqlSyntaxError("the statement is empty", position=1)
     try:
@@ -57,7 +57,7 @@ def parse(text: str) -> ast.Statement:
 
 def parse_stored_expression(text: str) -> ast.Expression:
     """The expression that a `StoredExpression` of the syntax tree has as its text."""
-    cursor = Cursor(text, parse_query)
+    cursor = Cursor(text, parse_query, parse_expression)
     expression = parse_expression(cursor)
     cursor.expect(END)
     return expression
@@ -65,7 +65,7 @@ def parse_stored_expression(text: str) -> ast.Expression:
 
 def parse_stored_query(text: str) -> ast.Query:
     """The query that the `CreateView` of a syntax tree has as its text."""
-    cursor = Cursor(text, parse_query)
+    cursor = Cursor(text, parse_query, parse_expression)
     query = parse_query(cursor)
     cursor.expect(END)
     return query

@@ -36,6 +36,12 @@ class QueryParser(Protocol):
     def __call__(self, cursor: Cursor, left: ast.Query | None = None) -> ast.Query: ...
 
 
+class ExpressionParser(Protocol):
+    """What parses the longest expression whose operators bind tighter than `power`."""
+
+    def __call__(self, cursor: Cursor, power: int = 0) -> ast.Expression: ...
+
+
 class Cursor:
     """The current token, one of look-ahead, and what was expected in vain at the current one.
 
@@ -48,6 +54,7 @@ class Cursor:
             `depth` what nests to the right and in parentheses, `height` what leans to the left (`1 + 1 + 1 ...`).
         as_of: the time that the statement reads, by an AS OF SYSTEM TIME so far.
         query_parser: expressions hold queries and queries expressions; this breaks the circle of their modules.
+        expression_parser: the same for what calls and ORDER BY hold.
     """
 
     __slots__ = (
@@ -60,6 +67,7 @@ class Cursor:
         "_tokens",
         "as_of",
         "depth",
+        "expression_parser",
         "following",
         "height",
         "query_parser",
@@ -67,7 +75,7 @@ class Cursor:
         "token",
     )
 
-    def __init__(self, text: str, query_parser: QueryParser) -> None:
+    def __init__(self, text: str, query_parser: QueryParser, expression_parser: ExpressionParser) -> None:
         self._tokens = tokenize(text)
         self.token: Token = next(self._tokens)
         self.symbol: str = self.token.symbol
@@ -79,6 +87,7 @@ class Cursor:
         self._parameters = 0
         self._parameters_allowed = True
         self.query_parser = query_parser
+        self.expression_parser = expression_parser
         self.as_of: ast.IntegerLiteral | ast.StringLiteral | None = None
         self.depth = 0
         self.height = 0

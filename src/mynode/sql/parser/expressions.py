@@ -1,27 +1,4 @@
-"""Expressions, by Pratt's method ("Top Down Operator Precedence", 1973) with PostgreSQL's precedences.
-
-From the loosest to the tightest; each row's operators associate to the left, except where the last column says else:
-
-| level | operators | |
-|---|---|---|
-| OR | `OR` | one flat node |
-| AND | `AND` | one flat node |
-| NOT | `NOT` | prefix |
-| IS | `IS ...`, `ISNULL`, `NOTNULL` | `IS DISTINCT FROM` does not chain |
-| COMPARISON | `= <> < <= > >=` | do not chain: `a < b < c` is an error |
-| RANGE | `[NOT] BETWEEN`, `[NOT] IN`, `[NOT] LIKE`, `[NOT] ILIKE` | do not chain |
-| OTHER | the other operators: `\\|\\|` | |
-| ADDITIVE | `+ -` | |
-| MULTIPLICATIVE | `* / %` | |
-| POWER | `^` | |
-| AT | `AT TIME ZONE` | |
-| COLLATE | `COLLATE` | |
-| SIGN | `+ -` | prefix: `-2 ^ 2` is 4 |
-| SUBSCRIPT | `[ ]` | |
-| CAST | `::` | |
-
-One difference: the lower bound of BETWEEN is read at the level OTHER, so a comparison in it needs parentheses.
-"""
+"""Expressions, by Pratt's method ("Top Down Operator Precedence", 1973) with the precedences of `powers`."""
 
 from __future__ import annotations
 
@@ -30,7 +7,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from mynode.base.limits import MAX_NESTING
 from mynode.sql import ast
-from mynode.sql.keywords import COLUMN_ONLY, FUNCTION_ONLY, TABLE_OR_COLUMN_NAMES
+from mynode.sql.keywords import FUNCTION_ONLY, TABLE_OR_COLUMN_NAMES
+from mynode.sql.parser import powers
+from mynode.sql.parser.calls import function_call, parse_bare_call, parse_name
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.literals import (
     integer_literal,
@@ -42,24 +21,8 @@ from mynode.sql.parser.literals import (
     parse_parameter,
     parse_string,
 )
-from mynode.sql.parser.names import TIMES, parse_time_zone, parse_type
-from mynode.sql.tokens import BYTES, DECIMAL, IDENTIFIER, INTEGER, PARAMETER, STRING, Token
-
-_OR: Final = 1
-_AND: Final = 2
-_NOT: Final = 3
-_IS: Final = 4
-_COMPARISON: Final = 5
-_RANGE: Final = 6
-_OTHER: Final = 7
-_ADDITIVE: Final = 8
-_MULTIPLICATIVE: Final = 9
-_POWER: Final = 10
-_AT: Final = 11
-_COLLATE: Final = 12
-_SIGN: Final = 13
-_SUBSCRIPT: Final = 14
-_CAST: Final = 15
+from mynode.sql.parser.names import parse_type
+from mynode.sql.tokens import BYTES, DECIMAL, IDENTIFIER, INTEGER, PARAMETER, STRING
 
 QUERY_TAILS: Final = frozenset({"EXCEPT", "INTERSECT", "UNION", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR"})
 """The words that go on with a query after its SELECT or VALUES."""
@@ -98,7 +61,7 @@ def parse_expression(cursor: Cursor, power: int = 0, left: ast.Expression | None
         if infix.power == unchainable:
             raise cursor.error(hint="such operators do not chain: use AND or parentheses")
         left = infix.parse(cursor, left)
-        unchainable = infix.power if isinstance(left, _UNCHAINABLE) and infix.power <= _RANGE else 0
+        unchainable = infix.power if isinstance(left, _UNCHAINABLE) and infix.power <= powers.RANGE else 0
         height = max(height, cursor.height) + 1
         if height + cursor.depth > MAX_NESTING:
             raise cursor.too_complex()
@@ -115,176 +78,6 @@ def _infix_of_words(cursor: Cursor) -> _Infix | None:
     if cursor.symbol == "NOT":
         return _NEGATABLE.get(cursor.following.symbol)
     return _AT_TIME_ZONE if cursor.symbol == "AT" and cursor.following.symbol == "TIME" else None
-
-
-# --- names and calls ------------------------------------------------------------------------------------------------
-
-
-def _name(cursor: Cursor) -> ast.Expression:
-    """A column, a function call, or a type before a string: `boolean 'yes'`."""
-    token = cursor.advance()
-    symbol = cursor.symbol
-    if symbol == "(" and token.symbol not in COLUMN_ONLY:
-        return _call(cursor, token)
-    if symbol == "." and token.symbol not in FUNCTION_ONLY:
-        cursor.advance()
-        return parse_qualified_column(cursor, token)
-    type_name = token.value
-    if symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME" and type_name in TIMES:
-        type_name += parse_time_zone(cursor)
-        if cursor.symbol != STRING:
-            raise cursor.error("a string")
-    if cursor.symbol == STRING:
-        return ast.Cast(parse_string(cursor), ast.TypeName(type_name, (), token.position), token.position)
-    if token.symbol in FUNCTION_ONLY:
-        raise cursor.error("(")
-    return ast.ColumnReference(None, token.value, token.position)
-
-
-def parse_qualified_column(cursor: Cursor, table: Token) -> ast.ColumnReference:
-    """The column of `table.column`, the point having been taken."""
-    column = cursor.name("a column name")
-    if cursor.symbol == ".":
-        raise cursor.unsupported("columns qualified with a schema are")
-    if cursor.symbol == "(":
-        raise cursor.unsupported("functions qualified with a schema are")
-    return ast.ColumnReference(table.value, column.value, table.position)
-
-
-def _call(cursor: Cursor, name: Token) -> ast.Expression:
-    cursor.advance()
-    if name.value in _CALLS_WITH_WORDS and name.text[0] != '"' and cursor.symbol != ")":
-        function, spelled = _CALLS_WITH_WORDS[name.value](cursor)
-        cursor.expect(")")
-        return _function(function, spelled, name.position)
-    arguments: list[ast.Expression] = []
-    distinct = star = False
-    if cursor.symbol == "*":
-        cursor.advance()
-        star = True
-    elif cursor.symbol != ")":
-        distinct = cursor.accept("DISTINCT")
-        if not distinct:
-            cursor.accept("ALL")
-        arguments.append(parse_expression(cursor))
-        while cursor.accept(","):
-            arguments.append(parse_expression(cursor))
-    if cursor.symbol == "ORDER":
-        raise cursor.unsupported("ORDER BY among a function's arguments is")
-    cursor.expect(")")
-    condition = _filter(cursor) if cursor.symbol == "FILTER" and cursor.following.symbol == "(" else None
-    if cursor.symbol == "OVER" and cursor.following.symbol in ("(", IDENTIFIER):
-        raise cursor.unsupported("window functions are")
-    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, condition, name.position)
-
-
-def _filter(cursor: Cursor) -> ast.Expression:
-    """`FILTER (WHERE condition)`."""
-    cursor.advance()
-    cursor.expect("(")
-    cursor.expect("WHERE")
-    condition = parse_expression(cursor)
-    cursor.expect(")")
-    return condition
-
-
-def _bare_call(cursor: Cursor) -> ast.Expression:
-    """A function that SQL calls without parentheses, such as `current_date`."""
-    token = cursor.advance()
-    if cursor.symbol == "(":
-        raise cursor.unsupported(f"a precision of {token.symbol} is")
-    return _function(token.value, (), token.position)
-
-
-def _function(name: str, arguments: tuple[ast.Expression, ...], position: int) -> ast.FunctionCall:
-    return ast.FunctionCall(name, arguments, distinct=False, star=False, filter=None, position=position)
-
-
-# --- calls whose arguments SQL parts by words -----------------------------------------------------------------------
-
-_Call: TypeAlias = tuple[str, tuple[ast.Expression, ...]]
-"""The name of the function that is meant, and its arguments in the order of its usual form."""
-
-
-def _rest_of_arguments(cursor: Cursor, *first: ast.Expression) -> tuple[ast.Expression, ...]:
-    """`, expression ...` after the first ones."""
-    arguments = list(first)
-    while cursor.accept(","):
-        arguments.append(parse_expression(cursor))
-    return tuple(arguments)
-
-
-def _extract(cursor: Cursor) -> _Call:
-    """`extract(field FROM source)` is `extract('field', source)`."""
-    if cursor.following.symbol != "FROM" or not (cursor.symbol == STRING or cursor.at_name()):
-        return "extract", _rest_of_arguments(cursor, parse_expression(cursor))
-    token = cursor.advance()
-    cursor.advance()
-    return "extract", (ast.StringLiteral(token.value, token.position), parse_expression(cursor))
-
-
-def _position(cursor: Cursor) -> _Call:
-    """`position(part IN text)` is `strpos(text, part)`, which lists its arguments the other way round."""
-    part = parse_expression(cursor, _RANGE)
-    cursor.expect("IN")
-    return "position", (parse_expression(cursor, _RANGE), part)
-
-
-def _substring(cursor: Cursor) -> _Call:
-    """`substring(text FROM start FOR count)` is `substring(text, start, count)`; each of both may be left out."""
-    text = parse_expression(cursor)
-    if cursor.symbol not in ("FROM", "FOR"):
-        return "substring", _rest_of_arguments(cursor, text)
-    return "substring", (text, *_from_and_for(cursor))
-
-
-def _overlay(cursor: Cursor) -> _Call:
-    """`overlay(text PLACING part FROM start FOR count)` is `overlay(text, part, start, count)`."""
-    text = parse_expression(cursor)
-    if not cursor.accept("PLACING"):
-        return "overlay", _rest_of_arguments(cursor, text)
-    part = parse_expression(cursor)
-    if cursor.symbol != "FROM":
-        raise cursor.error("FROM")
-    return "overlay", (text, part, *_from_and_for(cursor))
-
-
-def _from_and_for(cursor: Cursor) -> tuple[ast.Expression, ...]:
-    """`FROM start`, `FOR count` or both, in either order: the start, 1 if not said, and the count, if said."""
-    position = cursor.token.position
-    start = count = None
-    while cursor.symbol in ("FROM", "FOR"):
-        if start is None and cursor.accept("FROM"):
-            start = parse_expression(cursor)
-        elif count is None and cursor.accept("FOR"):
-            count = parse_expression(cursor)
-        else:
-            raise cursor.error()
-    start = ast.IntegerLiteral(1, position) if start is None else start
-    return (start,) if count is None else (start, count)
-
-
-_TRIMS: Final = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}
-
-
-def _trim(cursor: Cursor) -> _Call:
-    """`trim([BOTH | LEADING | TRAILING] [characters] FROM text)` is `btrim(text, characters)` or the like."""
-    side = _TRIMS.get(cursor.symbol)
-    if side is not None:
-        cursor.advance()
-    first = () if cursor.symbol == "FROM" else (parse_expression(cursor),)
-    if cursor.accept("FROM"):
-        return side or "btrim", (*_rest_of_arguments(cursor, parse_expression(cursor)), *first)
-    return side or "trim", _rest_of_arguments(cursor, *first)
-
-
-_CALLS_WITH_WORDS: Final[dict[str, Callable[[Cursor], _Call]]] = {
-    "extract": _extract,
-    "overlay": _overlay,
-    "position": _position,
-    "substring": _substring,
-    "trim": _trim,
-}
 
 
 # --- prefixes -------------------------------------------------------------------------------------------------------
@@ -326,7 +119,7 @@ def _rest_of_subquery(cursor: Cursor, left: ast.Query | None = None) -> ast.Quer
 
 def _minus(cursor: Cursor) -> ast.Expression:
     position = cursor.advance().position
-    operand = parse_expression(cursor, _SIGN)
+    operand = parse_expression(cursor, powers.SIGN)
     match operand:
         case ast.IntegerLiteral(value=value):
             return integer_literal(str(-value), position)
@@ -341,12 +134,12 @@ def _minus(cursor: Cursor) -> ast.Expression:
 
 def _plus(cursor: Cursor) -> ast.Expression:
     position = cursor.advance().position
-    return ast.Unary(ast.UnaryOperator.PLUS, parse_expression(cursor, _SIGN), position)
+    return ast.Unary(ast.UnaryOperator.PLUS, parse_expression(cursor, powers.SIGN), position)
 
 
 def _not(cursor: Cursor) -> ast.Expression:
     position = cursor.advance().position
-    return ast.Unary(ast.UnaryOperator.NOT, parse_expression(cursor, _NOT), position)
+    return ast.Unary(ast.UnaryOperator.NOT, parse_expression(cursor, powers.NOT), position)
 
 
 def _case(cursor: Cursor) -> ast.Expression:
@@ -377,7 +170,7 @@ def _cast(cursor: Cursor) -> ast.Expression:
 
 def _exists(cursor: Cursor) -> ast.Expression:
     if cursor.following.symbol != "(":
-        return _name(cursor)
+        return parse_name(cursor)
     position = cursor.advance().position
     return ast.Exists(_subquery(cursor), position)
 
@@ -385,7 +178,7 @@ def _exists(cursor: Cursor) -> ast.Expression:
 def _row(cursor: Cursor) -> ast.Expression:
     if cursor.following.symbol == "(":
         raise cursor.unsupported("row values are")
-    return _name(cursor)
+    return parse_name(cursor)
 
 
 def _array(cursor: Cursor) -> ast.Expression:
@@ -397,7 +190,7 @@ def _default(cursor: Cursor) -> ast.Expression:
 
 
 _PREFIXES: Final[dict[str, _Prefix]] = {
-    **dict.fromkeys({IDENTIFIER} | TABLE_OR_COLUMN_NAMES | FUNCTION_ONLY, _name),
+    **dict.fromkeys({IDENTIFIER} | TABLE_OR_COLUMN_NAMES | FUNCTION_ONLY, parse_name),
     INTEGER: parse_integer,
     DECIMAL: parse_decimal,
     STRING: parse_string,
@@ -416,13 +209,13 @@ _PREFIXES: Final[dict[str, _Prefix]] = {
     "ROW": _row,
     "ARRAY": _array,
     "DEFAULT": _default,
-    "CURRENT_DATE": _bare_call,
-    "CURRENT_TIME": _bare_call,
-    "CURRENT_TIMESTAMP": _bare_call,
-    "LOCALTIME": _bare_call,
-    "LOCALTIMESTAMP": _bare_call,
-    "CURRENT_USER": _bare_call,
-    "SESSION_USER": _bare_call,
+    "CURRENT_DATE": parse_bare_call,
+    "CURRENT_TIME": parse_bare_call,
+    "CURRENT_TIMESTAMP": parse_bare_call,
+    "LOCALTIME": parse_bare_call,
+    "LOCALTIMESTAMP": parse_bare_call,
+    "CURRENT_USER": parse_bare_call,
+    "SESSION_USER": parse_bare_call,
 }
 
 
@@ -432,7 +225,7 @@ _PREFIXES: Final[dict[str, _Prefix]] = {
 def _binary(operator: ast.BinaryOperator, power: int) -> _Infix:
     def parse(cursor: Cursor, left: ast.Expression) -> ast.Expression:
         position = cursor.advance().position
-        if power == _COMPARISON and cursor.symbol in _QUANTIFIERS:
+        if power == powers.COMPARISON and cursor.symbol in _QUANTIFIERS:
             return _quantified(cursor, operator, left, position)
         return ast.Binary(operator, left, parse_expression(cursor, power), position)
 
@@ -473,7 +266,7 @@ def _is(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     if cursor.symbol in _TRUTHS:
         return ast.IsTruth(left, _TRUTHS[cursor.advance().symbol], negated, position)
     if cursor.accept_words("DISTINCT", "FROM"):
-        return ast.IsDistinct(left, parse_expression(cursor, _IS), negated, position)
+        return ast.IsDistinct(left, parse_expression(cursor, powers.IS), negated, position)
     raise cursor.error(*_TRUTHS)
 
 
@@ -499,9 +292,9 @@ def _between(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     symmetric = cursor.accept("SYMMETRIC")
     if not symmetric:
         cursor.accept("ASYMMETRIC")
-    low = parse_expression(cursor, _RANGE)
+    low = parse_expression(cursor, powers.RANGE)
     cursor.expect("AND")
-    high = parse_expression(cursor, _RANGE)
+    high = parse_expression(cursor, powers.RANGE)
     return ast.Between(left, low, high, negated, symmetric, position)
 
 
@@ -522,8 +315,8 @@ def _in(cursor: Cursor, left: ast.Expression) -> ast.Expression:
 def _like(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     case_insensitive = "ILIKE" in (cursor.symbol, cursor.following.symbol)
     negated, position = _take_range_words(cursor)
-    pattern = parse_expression(cursor, _RANGE)
-    escape = parse_expression(cursor, _RANGE) if cursor.accept("ESCAPE") else None
+    pattern = parse_expression(cursor, powers.RANGE)
+    escape = parse_expression(cursor, powers.RANGE) if cursor.accept("ESCAPE") else None
     return ast.Like(left, pattern, escape, case_insensitive, negated, position)
 
 
@@ -541,7 +334,7 @@ def _at_time_zone(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     position = cursor.advance().position
     cursor.expect("TIME")
     cursor.expect("ZONE")
-    return _function("timezone", (parse_expression(cursor, _AT), left), position)
+    return function_call("timezone", (parse_expression(cursor, powers.AT), left), position)
 
 
 def _collate(cursor: Cursor, left: ast.Expression) -> ast.Expression:
@@ -556,36 +349,36 @@ _UNCHAINABLE: Final = (ast.Binary, ast.IsDistinct, ast.Between, ast.Like)
 """What ends with an operand, so that at the levels up to RANGE the next operator of the same level is ambiguous."""
 
 _NEGATABLE: Final[dict[str, _Infix]] = {
-    "BETWEEN": _Infix(_RANGE, _between),
-    "IN": _Infix(_RANGE, _in),
-    "LIKE": _Infix(_RANGE, _like),
-    "ILIKE": _Infix(_RANGE, _like),
-    "SIMILAR": _Infix(_RANGE, _similar),
+    "BETWEEN": _Infix(powers.RANGE, _between),
+    "IN": _Infix(powers.RANGE, _in),
+    "LIKE": _Infix(powers.RANGE, _like),
+    "ILIKE": _Infix(powers.RANGE, _like),
+    "SIMILAR": _Infix(powers.RANGE, _similar),
 }
 
-_AT_TIME_ZONE: Final = _Infix(_AT, _at_time_zone)
+_AT_TIME_ZONE: Final = _Infix(powers.AT, _at_time_zone)
 
 _INFIXES: Final[dict[str, _Infix]] = {
-    "OR": _logical(ast.LogicalOperator.OR, _OR),
-    "AND": _logical(ast.LogicalOperator.AND, _AND),
-    "IS": _Infix(_IS, _is),
-    "ISNULL": _Infix(_IS, _is_null),
-    "NOTNULL": _Infix(_IS, _is_null),
+    "OR": _logical(ast.LogicalOperator.OR, powers.OR),
+    "AND": _logical(ast.LogicalOperator.AND, powers.AND),
+    "IS": _Infix(powers.IS, _is),
+    "ISNULL": _Infix(powers.IS, _is_null),
+    "NOTNULL": _Infix(powers.IS, _is_null),
     **_NEGATABLE,
-    "=": _binary(ast.BinaryOperator.EQUAL, _COMPARISON),
-    "<>": _binary(ast.BinaryOperator.NOT_EQUAL, _COMPARISON),
-    "<": _binary(ast.BinaryOperator.LESS, _COMPARISON),
-    "<=": _binary(ast.BinaryOperator.LESS_OR_EQUAL, _COMPARISON),
-    ">": _binary(ast.BinaryOperator.GREATER, _COMPARISON),
-    ">=": _binary(ast.BinaryOperator.GREATER_OR_EQUAL, _COMPARISON),
-    "||": _binary(ast.BinaryOperator.CONCATENATE, _OTHER),
-    "+": _binary(ast.BinaryOperator.ADD, _ADDITIVE),
-    "-": _binary(ast.BinaryOperator.SUBTRACT, _ADDITIVE),
-    "*": _binary(ast.BinaryOperator.MULTIPLY, _MULTIPLICATIVE),
-    "/": _binary(ast.BinaryOperator.DIVIDE, _MULTIPLICATIVE),
-    "%": _binary(ast.BinaryOperator.MODULO, _MULTIPLICATIVE),
-    "^": _binary(ast.BinaryOperator.POWER, _POWER),
-    "COLLATE": _Infix(_COLLATE, _collate),
-    "[": _Infix(_SUBSCRIPT, _subscript),
-    "::": _Infix(_CAST, _typecast),
+    "=": _binary(ast.BinaryOperator.EQUAL, powers.COMPARISON),
+    "<>": _binary(ast.BinaryOperator.NOT_EQUAL, powers.COMPARISON),
+    "<": _binary(ast.BinaryOperator.LESS, powers.COMPARISON),
+    "<=": _binary(ast.BinaryOperator.LESS_OR_EQUAL, powers.COMPARISON),
+    ">": _binary(ast.BinaryOperator.GREATER, powers.COMPARISON),
+    ">=": _binary(ast.BinaryOperator.GREATER_OR_EQUAL, powers.COMPARISON),
+    "||": _binary(ast.BinaryOperator.CONCATENATE, powers.OTHER),
+    "+": _binary(ast.BinaryOperator.ADD, powers.ADDITIVE),
+    "-": _binary(ast.BinaryOperator.SUBTRACT, powers.ADDITIVE),
+    "*": _binary(ast.BinaryOperator.MULTIPLY, powers.MULTIPLICATIVE),
+    "/": _binary(ast.BinaryOperator.DIVIDE, powers.MULTIPLICATIVE),
+    "%": _binary(ast.BinaryOperator.MODULO, powers.MULTIPLICATIVE),
+    "^": _binary(ast.BinaryOperator.POWER, powers.POWER),
+    "COLLATE": _Infix(powers.COLLATE, _collate),
+    "[": _Infix(powers.SUBSCRIPT, _subscript),
+    "::": _Infix(powers.CAST, _typecast),
 }

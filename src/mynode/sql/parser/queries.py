@@ -8,8 +8,9 @@ from typing import Final
 from mynode.base.sql_errors import FeatureNotSupportedError, SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.keywords import BARE_ALIASES
+from mynode.sql.parser.calls import parse_qualified_column
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.expressions import QUERY_TAILS, parse_expression, parse_qualified_column
+from mynode.sql.parser.expressions import QUERY_TAILS, parse_expression
 from mynode.sql.parser.names import parse_columns, parse_table
 from mynode.sql.parser.sources import parse_sources
 from mynode.sql.tokens import IDENTIFIER
