@@ -7,7 +7,7 @@ nothing of it is proposed before its COMMIT. So:
   transaction is lost, which means rolled back: the node drops it with the session.
 - A COMMIT that was sent and not answered may have been proposed, and may be applied at any time to come. It alone is
   asked of other nodes, under its own session and sequence number. The question makes an entry that writes nothing and
-  says "rolled back" (`mynode.session.session`); of the entries with that number the log's first one decides. So the
+  says "rolled back" (`mynode.session.explicit`); of the entries with that number the log's first one decides. So the
   answer is final, committed or rolled back. A COMMIT that was never sent is certainly rolled back.
 - Whenever it is not certain what the node still holds under this session's id, the session goes on under a new id. A
   transaction left behind can then touch no later statement, even if the node never hears that it is over.

@@ -24,6 +24,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from random import Random
 
+import structlog
+
 from mynode.base.errors import MyNodeError
 from mynode.base.ids import SessionId
 from mynode.base.limits import LANE_STATEMENT_BYTES, LANE_STATEMENT_READS, LANE_TRIES, ROWS_PER_BATCH
@@ -33,13 +35,15 @@ from mynode.machine.outcomes import Committed, Conflicted, stored_outcome
 from mynode.mvcc.keyspace import ROWS
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
-from mynode.relation.counters import Numbers
+from mynode.relation.counters import Numbers, NumbersNeeded
 from mynode.session.api import Completion, Row, StatementRequest
 from mynode.session.effects import OpenView, Pause
 from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
 from mynode.session.steps import Steps, WriteResult, encode_result, open_view, propose_command
 from mynode.sql.engine import SqlEngine
 from mynode.sql.executor.context import ExecutionContext
+
+log = structlog.get_logger(__name__)
 
 _STATEMENTS_BETWEEN_PAUSES = 16
 
@@ -169,12 +173,13 @@ class Lane:
         savepoint = writes.savepoint()
         try:
             answer: WriteResult | SqlError | None = self._execute(request, transaction)
-        except ProgramLimitExceededError:
+        except (ProgramLimitExceededError, NumbersNeeded):
             answer = None
         except SqlError as error:
             answer = error
-        except Exception:
-            answer = None  # Its session will meet the same fault, and answers for it.
+        except Exception:  # One statement's fault is not the others': its session meets it too, and answers for it.
+            log.exception("internal error in the lane", sql=request.sql[:200])
+            answer = None
         result = b"" if answer is None else encode_result(answer)
         keys = writes.written_since(savepoint)
         is_fit = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from structlog.testing import capture_logs
 
 from mynode.base.errors import MyNodeError, OutcomeUnknownError, QueryCanceledError
 from mynode.base.limits import LANE_STATEMENT_BYTES, LANE_STATEMENT_READS, LANE_TRIES
@@ -14,6 +17,7 @@ from mynode.session.api import Completion, Row
 from mynode.session.effects import Backoff, Emit
 from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
 from mynode.session.steps import WriteResult, decode_result
+from mynode.sql.engine import ParsedStatement, PreparedStatement, SqlEngine
 from mynode.storage.engine import MemoryEngine
 from mynode.testing.sql_sessions import LocalSession, SessionDatabase
 
@@ -155,6 +159,26 @@ def test_what_does_not_belong_there_leaves_nothing(database: Database, sql: str)
     assert answers[0] is LaneRefusal.UNFIT
     assert isinstance(answers[1], LaneSettled)
     assert values(database) == [before[0], (2, 21)]
+
+
+def test_a_fault_of_ours_in_one_statement_is_logged_and_costs_the_others_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = SqlEngine.prepare
+
+    def fails_for_one(self: SqlEngine, parsed: ParsedStatement, *arguments: Any) -> PreparedStatement:
+        if parsed.text == "DELETE FROM t":
+            raise ZeroDivisionError
+        return prepare(self, parsed, *arguments)
+
+    monkeypatch.setattr(SqlEngine, "prepare", fails_for_one)
+    requests = [database.session().request("DELETE FROM t"), database.session().request(ADD, 2)]
+    with capture_logs() as logs:
+        answers = database.run_lane(requests)
+    assert answers[0] is LaneRefusal.UNFIT
+    assert result(answers[1]) == UPDATED
+    assert [(entry["log_level"], entry["sql"]) for entry in logs] == [("error", "DELETE FROM t")]
+    assert values(database) == [(1, 10), (2, 21)]
 
 
 def test_of_two_requests_of_one_session_the_first_runs(database: Database) -> None:
