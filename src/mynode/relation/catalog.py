@@ -74,7 +74,7 @@ class Catalog:
         """The views that rest on tables or views of these names, directly or through other views, sorted by name."""
         known = set(names)
         found: dict[str, View] = {}
-        while new := [one for one in self.views.values() if one.name not in found and not known.isdisjoint(one.uses)]:
+        while new := [one for one in self.views.values() if one.name not in found and one.uses_any(known)]:
             found.update((one.name, one) for one in new)
             known.update(one.name for one in new)
         return tuple(found[name] for name in sorted(found))
@@ -154,7 +154,12 @@ def put_view(transaction: Transaction, view: View, replaced: View | None) -> Non
     there = transaction.get(key)
     if there is not None and (replaced is None or there != encode_view(replaced)):
         raise DuplicateTableError(f'relation "{view.name}" already exists')
-    transaction.put(key, encode_view(view))
+    change_view(transaction, view)
+
+
+def change_view(transaction: Transaction, view: View) -> None:
+    """Write the view's record in the place of the one of its name."""
+    transaction.put(table_record_key(view.name), encode_view(view))
     mark_changed(transaction)
 
 

@@ -2,9 +2,10 @@
 
 | record      | fields                                                                                               |
 |-------------|------------------------------------------------------------------------------------------------------|
-| table       | format (2), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
+| table       | format (3), id, name, columns, slots; primary_key, shortest_record (default: slots), checks,         |
 |             | foreign_keys, referenced_by, indexes                                                                 |
-| view        | format (2), name, columns (names), query (SQL text), uses (names)                                    |
+| view        | format (3), name, columns (name, type as SQL text), query (SQL text), uses                           |
+| a use       | name in the text, name now, columns (name in the text, slot)                                         |
 | column      | name, type (SQL text), slot; not_null (default: false), default, identity, counter, missing (a row   |
 |             | of one value, see `records`; default: NULL)                                                          |
 | primary key | name, columns (positions)                                                                            |
@@ -33,10 +34,12 @@ from mynode.relation.schema import (
     ReferentialAction,
     Table,
     View,
+    ViewColumn,
+    ViewUse,
 )
 from mynode.values.types import UNKNOWN, SqlType, type_from_text
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 _Fields: TypeAlias = dict[str, Any]
 
@@ -70,9 +73,9 @@ def encode_view(view: View) -> bytes:
     fields: _Fields = {
         "format": _FORMAT,
         "name": view.name,
-        "columns": view.columns,
+        "columns": [(column.name, column.type.name) for column in view.columns],
         "query": view.query,
-        "uses": view.uses,
+        "uses": [(use.written, use.name, use.columns) for use in view.uses],
     }
     encoded: bytes = msgpack.packb(fields)
     return encoded
@@ -83,7 +86,8 @@ def decode_relation(record: bytes) -> Table | View:
     format_number = fields["format"]
     invariant(format_number == _FORMAT, f"catalog records of format {format_number} are not known")
     if "query" in fields:
-        return View(fields["name"], fields["columns"], fields["query"], fields["uses"])
+        columns = tuple(ViewColumn(name, _decode_type(type_)) for name, type_ in fields["columns"])
+        return View(fields["name"], columns, fields["query"], tuple(ViewUse(*use) for use in fields["uses"]))
     return _decode_table(fields)
 
 

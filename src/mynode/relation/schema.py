@@ -1,12 +1,12 @@
 """What a table is: columns with types and constraints. Immutable; a change of the schema makes new objects.
 
 Expressions are kept as SQL text and bound again by whoever plans with them. What lies in the same table is named by its
-position among the columns, what lies in another table by its name.
+position among the columns, what lies in another table by its name; a view keeps what the names in its text mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -163,19 +163,44 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewColumn:
+    name: str
+    type: SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ViewUse:
+    """A table or view that a view's query names, as it was when the view was made.
+
+    Attributes:
+        written: its name in the query's text.
+        name: its name now.
+        columns: its columns by the names that the text has for them, with their slots, or places in a view. The query
+            sees no others, whatever the table gets later or calls them.
+    """
+
+    written: str
+    name: str
+    columns: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A query under a name, which it shares a namespace for with tables.
 
     Attributes:
-        columns: what the query's first columns are called; it has no others until a table it uses gets more.
-        query: SQL text.
-        uses: names of the tables and views that the query itself names, in code-point order.
+        query: SQL text, in which `uses` says what the names of tables and columns mean.
+        uses: the tables and views that the query itself names, by `written` in code-point order.
     """
 
     name: str
-    columns: tuple[str, ...]
+    columns: tuple[ViewColumn, ...]
     query: str
-    uses: tuple[str, ...]
+    uses: tuple[ViewUse, ...]
+
+    def uses_any(self, names: Container[str]) -> bool:
+        """Whether the query itself names a table or view that has one of these names now."""
+        return any(use.name in names for use in self.uses)
 
 
 NO_ID = 0

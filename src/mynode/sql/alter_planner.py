@@ -26,10 +26,11 @@ from mynode.sql.foreign_keys import define_foreign_key
 from mynode.sql.index_planner import unique_index
 from mynode.sql.names import TableNames
 from mynode.sql.parser import parse_stored_expression
-from mynode.sql.renaming import mentions, rename_column, rename_table
+from mynode.sql.renaming import rename_column, rename_table
 from mynode.sql.scope import ColumnIds
 from mynode.sql.stored_expressions import bind_check, bind_default, default_of, row_rules
 from mynode.sql.table_definitions import define_check, define_column, key_positions
+from mynode.sql.views import uses_column
 
 
 def plan_alter_table(statement: ast.AlterTable, tables: TableNames, ids: ColumnIds) -> plan.AlterTable:
@@ -59,7 +60,8 @@ class _Alteration:
         self._ids = ids
         self._table = table
         self._others: dict[str, Table] = {}
-        self._views: dict[str, View] = {}
+        self._dropped_views: dict[str, View] = {}
+        self._changed_views: list[View] = []
         self._missing: dict[int, Expression] = {}
         self._not_null: list[str] = []
         self._checks: list[str] = []
@@ -76,7 +78,8 @@ class _Alteration:
             plan.Alteration(
                 table,
                 tuple(self._others.values()),
-                tuple(self._views.values()),
+                tuple(self._dropped_views.values()),
+                tuple(self._changed_views),
                 tuple(self._missing.items()),
                 tuple(self._not_null),
                 replace(rules, checks=tuple(check for check in rules.checks if check.name in self._checks)),
@@ -146,7 +149,7 @@ class _Alteration:
             raise FeatureNotSupportedError(
                 f'column "{name}" cannot be dropped: it is in the primary key', position=action.column.position
             )
-        self._drop_views(name, f"column {name} of table {table.name}", cascade=action.cascade)
+        self._drop_views(table.columns[dropped], f"column {name} of table {table.name}", cascade=action.cascade)
         self._drop_references(
             lambda one: name in one.referenced, f"column {name} of table {table.name}", cascade=action.cascade
         )
@@ -212,11 +215,6 @@ class _Alteration:
             raise DuplicateColumnError(
                 f'column "{new}" of relation "{table.name}" already exists', position=action.new_name.position
             )
-        used = [view.name for view in self._tables.catalog.views_on((table.name,)) if mentions(view.query, old)]
-        if used:
-            raise FeatureNotSupportedError(
-                f'column "{old}" cannot be renamed: view "{used[0]}" may use it', position=action.column.position
-            )
 
         def renamed(foreign_key: ForeignKey) -> ForeignKey:
             if foreign_key.table != table.name:
@@ -235,11 +233,10 @@ class _Alteration:
         old, new = self._table.name, action.new_name.name
         if self._tables.is_taken(new):
             raise DuplicateTableError(f'relation "{new}" already exists', position=action.new_name.position)
-        views = self._tables.catalog.views_on((old,))
-        if views:
-            raise FeatureNotSupportedError(
-                f'table "{old}" cannot be renamed: view "{views[0].name}" uses it', position=action.position
-            )
+        for view in self._tables.catalog.views.values():
+            if view.uses_any((old,)):
+                uses = tuple(replace(use, name=new) if use.name == old else use for use in view.uses)
+                self._changed_views.append(replace(view, uses=uses))
         self._change_references(lambda one: replace(one, table=new) if one.table == old else one)
         checks = tuple(
             replace(check, condition=rename_table(check.condition, old, new)) for check in self._table.checks
@@ -372,14 +369,18 @@ class _Alteration:
             self._table, self._others = before
             raise _needed(what, [f"constraint {one} depends on {what}" for one in found])
 
-    def _drop_views(self, column: str, what: str, *, cascade: bool) -> None:
-        """Drop the views that may use a column. Raises `DependentObjectsError` without `cascade`."""
+    def _drop_views(self, column: Column, what: str, *, cascade: bool) -> None:
+        """Drop the views that use a column. Raises `DependentObjectsError` without `cascade`."""
         catalog = self._tables.catalog
-        using = [view for view in catalog.views_on((self._before.name,)) if mentions(view.query, column)]
+        using = [
+            view
+            for _, view in sorted(catalog.views.items())
+            if view.uses_any((self._before.name,)) and uses_column(view, self._before, column, catalog)
+        ]
         if using and not cascade:
             raise _needed(what, [f"view {view.name} depends on {what}" for view in using])
         for view in (*using, *catalog.views_on([view.name for view in using])):
-            self._views[view.name] = view
+            self._dropped_views[view.name] = view
 
 
 def _needed(what: str, details: list[str]) -> DependentObjectsError:

@@ -12,6 +12,7 @@ from mynode.base.sql_errors import (
     InvalidColumnReferenceError,
     UndefinedColumnError,
 )
+from mynode.relation.schema import ViewUse
 from mynode.sql import ast, plan
 from mynode.sql.binder import Binder
 from mynode.sql.expressions import Coalesce, ColumnValue, Expression, PlanColumn, as_outer, conjunction, is_nullable
@@ -19,6 +20,7 @@ from mynode.sql.information_schema import virtual_table
 from mynode.sql.names import VIRTUAL_SCHEMAS, TableNames
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.subqueries import Pending, applied
+from mynode.values.types import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,22 @@ class FromPlanner:
         if query is not None:
             return _called(query, name, reference)
         table = self._tables.find(reference.table)
-        return _called(plan.Scan(table, self._ids.of_table(table, name)), name, reference)
+        scan = plan.Scan(table, self._ids.of_table(table, name))
+        bound = self._tables.bound(reference.table)
+        if bound is None:
+            return _called(scan, name, reference)
+        return Rows(scan, Scope((Source(name, self._as_bound(scan, bound, name, reference)),)))
+
+    def _as_bound(
+        self, scan: plan.Scan, bound: ViewUse, name: str, reference: ast.NamedTable
+    ) -> tuple[PlanColumn, ...]:
+        """The columns that a view's query sees, by its names for them. It uses none of those that are dropped."""
+        there = {known.slot: column for known, column in zip(scan.table.columns, scan.columns, strict=True)}
+        seen = [
+            replace(there.get(slot) or self._ids.column("", UNKNOWN, nullable=True), name=written)
+            for written, slot in bound.columns
+        ]
+        return tuple(column for column in called(seen, name, reference.columns) if column in scan.columns)
 
     # --- joins --------------------------------------------------------------------------------------------------------
 
@@ -145,22 +162,22 @@ class FromPlanner:
 
 def _called(node: plan.QueryNode, name: str, reference: ast.NamedTable | ast.DerivedTable) -> Rows:
     """The rows under a name, their first columns renamed as the reference says."""
-    return Rows(node, Scope((Source(name, called(node, name, reference.columns)),)))
+    return Rows(node, Scope((Source(name, called(node.columns, name, reference.columns)),)))
 
 
-def called(node: plan.QueryNode, name: str, names: Sequence[ast.Identifier]) -> tuple[PlanColumn, ...]:
+def called(columns: Sequence[PlanColumn], name: str, names: Sequence[ast.Identifier]) -> tuple[PlanColumn, ...]:
     """The columns of something under its name, the first ones with names of their own.
 
     Raises `InvalidColumnReferenceError`.
     """
-    if len(names) > len(node.columns):
+    if len(names) > len(columns):
         raise InvalidColumnReferenceError(
-            f'table "{name}" has {len(node.columns)} columns available but {len(names)} columns specified',
-            position=names[len(node.columns)].position,
+            f'table "{name}" has {len(columns)} columns available but {len(names)} columns specified',
+            position=names[len(columns)].position,
         )
     new_names = [identifier.name for identifier in names]
-    new_names += [column.name for column in node.columns[len(names) :]]
-    return tuple(replace(column, name=new, source=name) for column, new in zip(node.columns, new_names, strict=True))
+    new_names += [column.name for column in columns[len(names) :]]
+    return tuple(replace(column, name=new, source=name) for column, new in zip(columns, new_names, strict=True))
 
 
 def side_by_side(left: Scope, right: Scope, position: int) -> Scope:

@@ -18,6 +18,7 @@ from mynode.sql import ast, plan
 from mynode.sql.names import DEFAULT_SCHEMA, VIRTUAL_SCHEMAS, quoted
 from mynode.sql.parser import parse_stored_expression
 from mynode.sql.scope import ColumnIds
+from mynode.sql.view_definition import view_definition
 from mynode.values.types import INTEGER, TEXT, Row, SqlType, Value
 
 CATALOG_NAME: Final = "mynode"
@@ -91,7 +92,7 @@ def _table_rows(catalog: Catalog) -> Iterator[Row]:
 
 def _view_rows(catalog: Catalog) -> Iterator[Row]:
     for name in sorted(catalog.views):
-        yield (*_of(name), catalog.views[name].query, "NONE", "NO")
+        yield (*_of(name), view_definition(catalog.views[name], catalog), "NONE", "NO")
 
 
 def _column_rows(catalog: Catalog) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -16,7 +17,7 @@ from mynode.base.sql_errors import (
     WrongObjectTypeError,
 )
 from mynode.relation.catalog import Catalog
-from mynode.relation.schema import Index, Table, View
+from mynode.relation.schema import Index, Table, View, ViewUse
 from mynode.sql import ast
 from mynode.sql.keywords import RESERVED
 from mynode.values.types import SqlType, type_named
@@ -37,19 +38,25 @@ class TableNames:
         named: the tables and views that the statement names itself, those in the queries of views not.
     """
 
-    __slots__ = ("catalog", "named", "used", "used_views")
+    __slots__ = ("_bound", "catalog", "named", "used", "used_views")
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.used: dict[str, Table] = {}
         self.used_views: dict[str, View] = {}
-        self.named: set[str] = set()
+        self.named: dict[str, Table | View] = {}
+        self._bound: Mapping[str, ViewUse] = {}
 
-    def in_view(self) -> TableNames:
-        """The same for the query of a view."""
+    def in_view(self, view: View) -> TableNames:
+        """The same for the query of a view, in which names mean what they did when it was made."""
         inner = TableNames(self.catalog)
         inner.used, inner.used_views = self.used, self.used_views
+        inner._bound = {use.written: use for use in view.uses}
         return inner
+
+    def bound(self, name: ast.TableName) -> ViewUse | None:
+        """In the query of a view: what the name of a table or view means there."""
+        return self._bound.get(name.name)
 
     def find(self, name: ast.TableName) -> Table:
         """Raises `UndefinedTableError` or `InvalidSchemaNameError`."""
@@ -65,11 +72,14 @@ class TableNames:
     def look_up(self, name: ast.TableName) -> Table | None:
         """The table, if there is one. Raises `InvalidSchemaNameError`."""
         check_schema(name)
-        table = self.catalog.table(name.name)
+        table = self.catalog.table(self._name_now(name))
         if table is not None:
-            self.used[table.name] = table
-            self.named.add(table.name)
+            self.used[table.name] = self.named[table.name] = table
         return table
+
+    def _name_now(self, name: ast.TableName) -> str:
+        bound = self.bound(name)
+        return name.name if bound is None else bound.name
 
     def known(self, name: str) -> Table:
         """A table that another one's schema names, so that there is one."""
@@ -91,10 +101,9 @@ class TableNames:
     def view(self, name: ast.TableName) -> View | None:
         """The view, if there is one. Raises `InvalidSchemaNameError`."""
         check_schema(name)
-        view = self.catalog.views.get(name.name)
+        view = self.catalog.views.get(self._name_now(name))
         if view is not None:
-            self.used_views[view.name] = view
-            self.named.add(view.name)
+            self.used_views[view.name] = self.named[view.name] = view
         return view
 
 

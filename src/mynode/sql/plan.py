@@ -486,7 +486,8 @@ class Alteration:
     Attributes:
         table: as it shall be, but for `indexes`.
         others: other tables, whose foreign keys lead to it, as they shall be.
-        views: dropped with what they use.
+        dropped_views: with what they use.
+        changed_views: what they use has another name.
         missing: by slot, the values of new columns in the rows that are there, over no input.
         not_null, rules, foreign_keys: what the rows that are there must be checked for.
         indexes: of new UNIQUE constraints, to be built.
@@ -496,7 +497,8 @@ class Alteration:
 
     table: Table
     others: tuple[Table, ...]
-    views: tuple[View, ...]
+    dropped_views: tuple[View, ...]
+    changed_views: tuple[View, ...]
     missing: tuple[tuple[int, Expression], ...]
     not_null: tuple[str, ...]
     rules: RowRules

@@ -124,7 +124,7 @@ class QueryPlanner:
         self._count_use(name)
         table, planner = self._common[name.name]
         node = planner.query(table.query)
-        renamed = called(node, table.name, table.columns)
+        renamed = called(node.columns, table.name, table.columns)
         return plan.Project(node, tuple(map(ColumnValue, renamed)), renamed)
 
     # --- views --------------------------------------------------------------------------------------------------------
@@ -135,12 +135,18 @@ class QueryPlanner:
         if found is not None:
             return found
         view = self._tables.view(name)
-        return None if view is None else self.view(view, name)
+        if view is None:
+            return None
+        node, bound = self.view(view, name), self._tables.bound(name)
+        if bound is None or len(bound.columns) == len(node.columns):
+            return node
+        columns = node.columns[: len(bound.columns)]
+        return plan.Project(node, tuple(map(ColumnValue, columns)), columns)
 
     def view(self, view: View, name: ast.TableName) -> plan.QueryNode:
         """The plan of a view's query, as it is used under the name."""
         self._count_use(name)
-        inner = QueryPlanner(self._tables.in_view(), self._parameters, self._ids)
+        inner = QueryPlanner(self._tables.in_view(view), self._parameters, self._ids)
         inner._uses = self._uses
         try:
             node = inner.query(parse_stored_query(view.query))
@@ -148,8 +154,8 @@ class QueryPlanner:
             error.position = None
             raise
         columns = tuple(
-            replace(column, name=column_name, source=view.name)
-            for column, column_name in zip(node.columns, view.columns, strict=False)
+            replace(column, name=known.name, source=view.name)
+            for column, known in zip(node.columns, view.columns, strict=True)
         )
         return plan.Project(node, tuple(map(ColumnValue, columns)), columns)
 

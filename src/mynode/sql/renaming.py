@@ -8,16 +8,9 @@ from typing import Final
 from mynode.sql import ast
 from mynode.sql.names import quoted
 from mynode.sql.parser import parse_stored_expression
-from mynode.sql.tokens import IDENTIFIER, tokenize
+from mynode.sql.tokens import tokenize
 
 _NO_PARTS: Final = (str, int, bool, type(None))
-
-
-def mentions(text: str, name: str) -> bool:
-    """Whether the name may be used in the text, as that of anything."""
-    return any(
-        token.value == name and (token.symbol == IDENTIFIER or token.text.isidentifier()) for token in tokenize(text)
-    )
 
 
 def rename_column(expression: str, old: str, new: str) -> str:

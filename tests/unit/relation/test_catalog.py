@@ -17,6 +17,8 @@ from mynode.relation.schema import (
     ReferentialAction,
     Table,
     View,
+    ViewColumn,
+    ViewUse,
     new_table,
 )
 from mynode.testing.sql_database import SqlDatabase
@@ -125,15 +127,16 @@ def test_that_a_table_is_missing_is_a_read() -> None:
 
 
 def test_a_view_is_kept_beside_tables() -> None:
-    view = View("v", ("a", "b"), "SELECT 1, 2", ("t", "u"))
+    uses = (ViewUse("t", "new", (("x", 0), ("y", 2))), ViewUse("u", "u", ()))
+    view = View("v", (ViewColumn("a", INTEGER), ViewColumn("b", TEXT)), "SELECT 1, 2", uses)
     assert decode_relation(encode_view(view)) == view
 
 
 def test_views_rest_on_what_views_they_use_rest_on() -> None:
     views = [
-        View("one", ("a",), "", ("t",)),
-        View("three", ("a",), "", ("two",)),
-        View("two", ("a",), "", ("one", "u")),
+        View("one", (), "", (ViewUse("old", "t", ()),)),
+        View("three", (), "", (ViewUse("two", "two", ()),)),
+        View("two", (), "", (ViewUse("one", "one", ()), ViewUse("u", "u", ()))),
     ]
     catalog = Catalog(1, {}, {view.name: view for view in views})
     assert [view.name for view in catalog.views_on(["t"])] == ["one", "three", "two"]

@@ -13,6 +13,7 @@ from mynode.base.limits import ROWS_BETWEEN_PAUSES
 from mynode.base.sql_errors import CheckViolationError, NotNullViolationError, ProgramLimitExceededError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import (
+    change_view,
     current_table,
     drop_relation,
     drop_view,
@@ -84,8 +85,10 @@ def _nothing(name: str) -> Execute:
 
 def _put(transaction: Transaction, before: Table, table: Table, after: plan.Alteration) -> None:
     """Write all records that change, those of tables that are referred to or no longer are among them."""
-    for view in after.views:
+    for view in after.dropped_views:
         drop_view(transaction, view)
+    for view in after.changed_views:
+        change_view(transaction, view)
     if table.name != before.name:
         drop_relation(transaction, before.name)
     put_table(transaction, table)
