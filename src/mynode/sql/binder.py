@@ -14,8 +14,10 @@ from mynode.base.sql_errors import (
     NumericOutOfRangeError,
     SqlSyntaxError,
     UndefinedFunctionError,
+    WrongObjectTypeError,
 )
 from mynode.sql import ast, plan
+from mynode.sql.aggregate_calls import aggregate_call
 from mynode.sql.coercion import coerce
 from mynode.sql.expression_text import describe
 from mynode.sql.expressions import (
@@ -42,9 +44,8 @@ from mynode.sql.expressions import (
     walk,
     with_children,
 )
-from mynode.sql.functions.aggregates import JOINING, joined_by
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
-from mynode.sql.functions.registry import is_aggregate, resolve_aggregate
+from mynode.sql.functions.registry import is_aggregate
 from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
@@ -319,10 +320,11 @@ class Binder:
     def _call(self, node: ast.FunctionCall) -> Expression:
         if is_aggregate(node.name):
             return self._aggregate(node)
-        if node.star or node.distinct or node.filter is not None:
-            word = "*" if node.star else "DISTINCT" if node.distinct else "FILTER"
-            raise UndefinedFunctionError(
-                f"{word} is for aggregates only, and {node.name} is not an aggregate function", position=node.position
+        if node.star or node.distinct or node.order_by or node.filter is not None:
+            word = "DISTINCT" if node.distinct else "ORDER BY" if node.order_by else "FILTER"
+            raise WrongObjectTypeError(
+                f"{f'{node.name}(*)' if node.star else word} specified, but {node.name} is not an aggregate function",
+                position=node.position,
             )
         match node.name:
             case "coalesce":
@@ -349,35 +351,12 @@ class Binder:
     def _aggregate(self, node: ast.FunctionCall) -> Expression:
         if self._in_aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=node.position)
-        filter_ = None
-        if node.filter is not None:
-            self._in_aggregate = True
-            filter_ = self.condition(node.filter, "FILTER")
-            self._in_aggregate = False
-        if node.star and node.name == "count":
-            counted = AggregateCall(resolve_aggregate("count", None, node.position), None, False, filter_)
-            return self._own_aggregate(counted, node.position)
-        takes = ("two arguments", 2) if node.name == JOINING else ("one argument", 1)
-        if len(node.arguments) != takes[1]:
-            hint = "count(*) counts rows" if node.name == "count" else None
-            raise UndefinedFunctionError(
-                f"{node.name}() takes {takes[0]}, not {len(node.arguments)}", position=node.position, hint=hint
-            )
         self._in_aggregate = True
-        argument = self.bind(node.arguments[0])
+        filter_ = None if node.filter is None else self.condition(node.filter, "FILTER")
+        arguments = [self.bind(argument) for argument in node.arguments]
+        order = [self.value(item.expression) for item in node.order_by]
         self._in_aggregate = False
-        aggregate = resolve_aggregate(node.name, argument.type, node.position)
-        wanted = aggregate.parameter or (TEXT if argument.type is UNKNOWN else argument.type)
-        argument = self._calls.coerced(argument, wanted, CastLevel.IMPLICIT, node.arguments[0].position)
-        if node.name == JOINING:
-            aggregate = joined_by(aggregate, self._separator(node.arguments[1], wanted))
-        return self._own_aggregate(AggregateCall(aggregate, argument, node.distinct, filter_), node.position)
-
-    def _separator(self, node: ast.Expression, wanted: SqlType) -> str | bytes | None:
-        found = self.of_type(node, wanted, "a separator")
-        if isinstance(found, Constant) and isinstance(found.value, str | bytes | None):
-            return found.value
-        raise FeatureNotSupportedError("a separator that is no constant is not supported yet", position=node.position)
+        return self._own_aggregate(aggregate_call(self._calls, node, arguments, order, filter_), node.position)
 
     def _own_aggregate(self, call: AggregateCall, position: int) -> Expression:
         """An aggregate of columns that are all of a query farther out belongs to that query, as in standard SQL."""

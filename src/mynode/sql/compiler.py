@@ -169,15 +169,20 @@ class Compiler:
         return self._function(f"def f(c):\n p = c.parameters\n return [{made}]")
 
     def known_values(
-        self, value: Expression, condition: Expression | None = None
+        self, value: Expression, condition: Expression | None = None, second: Expression | None = None
     ) -> Callable[[Sequence[Row], Context], list[Value]]:
-        """One value a row of a batch, those that are NULL and those of rows that fail the condition left out."""
+        """One value a row of a batch, those that are NULL and those of rows that fail the condition left out.
+
+        With a second expression pairs of values.
+        """
         test = "" if condition is None else f" if {self._test(condition, True)}"
-        code = self._value(value)
-        made = code.text
-        if code.nullable:
-            made = self._temporary()
-            test += f" if ({made} := {code.text}) is not None"
+        parts: list[str] = []
+        for code in [self._value(one) for one in (value, second) if one is not None]:
+            parts.append(code.text)
+            if code.nullable:
+                parts[-1] = self._temporary()
+                test += f" if ({parts[-1]} := {code.text}) is not None"
+        made = parts[0] if second is None else f"({', '.join(parts)})"
         return self._function(f"def f(rows, c):\n p = c.parameters\n return [{made} for r in rows{test}]")
 
     def keys(self, values: Sequence[Expression]) -> RowsFunction:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from mynode.sql import plan
-from mynode.sql.expression_text import describe, describe_list
+from mynode.sql.expression_text import describe, describe_list, describe_sort_key
 from mynode.sql.expressions import ColumnValue, Expression
 
 
@@ -102,7 +102,7 @@ def _described(node: plan.QueryNode, measures: Measures | None) -> _Shown:
             return _shown(node.input, measures)
         case plan.Sort():
             title = "Sort" if node.first is None else "Top-N Sort"
-            keys = f"Sort Key: {', '.join(map(_sort_key, node.keys))}"
+            keys = f"Sort Key: {', '.join(map(describe_sort_key, node.keys))}"
             return _Shown(title, (keys,), (_shown(node.input, measures),))
         case plan.Limit():
             parts = (("Limit", node.limit), ("Offset", node.offset))
@@ -147,12 +147,6 @@ def _named(expression: Expression) -> str:
     if isinstance(expression, ColumnValue) and expression.column.source is not None:
         return f"{expression.column.source}.{expression.column.name}"
     return describe(expression)
-
-
-def _sort_key(key: plan.SortKey) -> str:
-    direction = " DESC" if key.descending else ""
-    nulls = "" if key.nulls_first == key.descending else f" NULLS {'FIRST' if key.nulls_first else 'LAST'}"
-    return f"{describe(key.value)}{direction}{nulls}"
 
 
 def _scan(scan: plan.Scan) -> _Shown:

@@ -24,6 +24,7 @@ from mynode.sql.expressions import (
     Or,
     OuterValue,
     ParameterValue,
+    SortKey,
 )
 from mynode.sql.functions.conversions import CAST_SYMBOL
 from mynode.values.text import format_text
@@ -65,10 +66,7 @@ def describe(expression: Expression) -> str:
         case Coalesce():
             return f"COALESCE({describe_list(expression.operands)})"
         case AggregateCall():
-            argument = "*" if expression.argument is None else describe(expression.argument)
-            argument = ", ".join([argument, *map(literal, expression.aggregate.more_arguments)])
-            filtered = "" if expression.filter is None else f" FILTER (WHERE {describe(expression.filter)})"
-            return f"{expression.aggregate.name}({'DISTINCT ' if expression.distinct else ''}{argument}){filtered}"
+            return _aggregate(expression)
     assert_never(expression)
 
 
@@ -86,6 +84,21 @@ def literal(value: Value) -> str:
         case bool() | int() | float() | Decimal():
             return format_text(value)
     return f"'{format_text(value)}'"
+
+
+def describe_sort_key(key: SortKey) -> str:
+    """An item of ORDER BY."""
+    direction = " DESC" if key.descending else ""
+    nulls = "" if key.nulls_first == key.descending else f" NULLS {'FIRST' if key.nulls_first else 'LAST'}"
+    return f"{describe(key.value)}{direction}{nulls}"
+
+
+def _aggregate(call: AggregateCall) -> str:
+    arguments = [describe(one) for one in (call.argument, call.second) if one is not None]
+    distinct = "DISTINCT " if call.distinct else ""
+    order = f" ORDER BY {', '.join(map(describe_sort_key, call.order))}" if call.order else ""
+    filtered = "" if call.filter is None else f" FILTER (WHERE {describe(call.filter)})"
+    return f"{call.aggregate.name}({distinct}{', '.join(arguments) or '*'}{order}){filtered}"
 
 
 def _call(call: Call) -> str:

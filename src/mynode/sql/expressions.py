@@ -187,13 +187,27 @@ class Coalesce:
 
 
 @dataclass(frozen=True, slots=True)
+class SortKey:
+    value: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AggregateCall:
-    """An aggregate of the input rows. The planner puts a column of an `Aggregation` in its place."""
+    """An aggregate of the input rows. The planner puts a column of an `Aggregation` in its place.
+
+    Attributes:
+        second: the second argument of an aggregate of pairs.
+        order: in which the aggregate takes the rows.
+    """
 
     aggregate: Aggregate
     argument: Expression | None
     distinct: bool
     filter: Expression | None = None
+    second: Expression | None = None
+    order: tuple[SortKey, ...] = ()
 
     @property
     def type(self) -> SqlType:
@@ -239,7 +253,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             operand = () if expression.operand is None else (expression.operand,)
             return (*operand, *(part for branch in expression.branches for part in branch), expression.otherwise)
         case AggregateCall():
-            return tuple(part for part in (expression.argument, expression.filter) if part is not None)
+            single = (expression.argument, expression.filter, expression.second)
+            return (*(part for part in single if part is not None), *(key.value for key in expression.order))
     assert_never(expression)
 
 
@@ -264,8 +279,10 @@ def with_children(expression: Expression, parts: Sequence[Expression]) -> Expres
             return replace(expression, operand=operand, branches=branches, otherwise=rest[-1])
         case AggregateCall():
             given = iter(parts)
-            argument, filter_ = (part and next(given) for part in (expression.argument, expression.filter))
-            return replace(expression, argument=argument, filter=filter_)
+            single = (expression.argument, expression.filter, expression.second)
+            argument, filter_, second = (part and next(given) for part in single)
+            order = tuple(replace(key, value=next(given)) for key in expression.order)
+            return replace(expression, argument=argument, filter=filter_, second=second, order=order)
     assert_never(expression)
 
 

@@ -15,6 +15,7 @@ from mynode.relation.catalog import Catalog
 from mynode.relation.paths import AccessPath
 from mynode.relation.schema import ForeignKey, Index, Table, View
 from mynode.sql.expressions import AggregateCall, Expression, PlanColumn
+from mynode.sql.expressions import SortKey as SortKey
 from mynode.sql.functions.function import Function
 
 # --- how a table is read ----------------------------------------------------------------------------------------------
@@ -125,13 +126,6 @@ class Project:
     input: QueryNode
     values: tuple[Expression, ...]
     columns: tuple[PlanColumn, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SortKey:
-    value: Expression
-    descending: bool
-    nulls_first: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from mynode.sql.ast.queries import Query
+    from mynode.sql.ast.queries import OrderItem, Query
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """`name([DISTINCT] arguments) [FILTER (WHERE filter)]`, or `name(*)` as `count(*)`.
+    """`name([DISTINCT] arguments [ORDER BY order_by]) [FILTER (WHERE filter)]`, or `name(*)` as `count(*)`.
 
     What PostgreSQL's grammar names itself comes as a call too: `coalesce`, `nullif`, `greatest`, `least`, and without
     parentheses `current_date`, `current_timestamp`, `localtimestamp` and the like.
@@ -278,6 +278,7 @@ class FunctionCall:
     distinct: bool
     star: bool
     filter: Expression | None
+    order_by: tuple[OrderItem, ...]
     position: int = field(compare=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Final, assert_never
 
 from mynode.relation.catalog import table_names
@@ -21,7 +21,7 @@ from mynode.sql.executor.row_checks import row_check
 from mynode.sql.executor.scan import key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
-from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn
+from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey
 from mynode.sql.information_schema import virtual_rows
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
@@ -193,15 +193,11 @@ class Builder:
         return operators.computed(self.query(source), compiler.rows(condition, node.values))
 
     def _sort(self, node: plan.Sort) -> Batches:
-        def sort_pass(key: plan.SortKey) -> SortPass:
-            nulls_are = 1 if key.nulls_first == key.descending else -1
-            return SortPass(Compiler(node.input.columns).sort_key(key.value, nulls_are), key.descending)
-
         first = None
         if node.first is not None:
             limit, offset = node.first
             first = Compiler().values((limit, offset or _NO_ROW_COUNT))
-        return sorted_rows(self.query(node.input), [sort_pass(key) for key in reversed(node.keys)], first)
+        return sorted_rows(self.query(node.input), _sort_passes(node.keys, node.input.columns), first)
 
     def _join(self, node: plan.Join) -> Batches:
         sides: list[JoinSide] = []
@@ -252,11 +248,26 @@ class Builder:
         def values_of(call: AggregateCall) -> grouping.ValuesFunction | None:
             if call.argument is None and call.filter is None:
                 return None
-            return Compiler(node.input.columns).known_values(call.argument or _COUNTED, call.filter)
+            return Compiler(node.input.columns).known_values(call.argument or _COUNTED, call.filter, call.second)
 
-        steps = [grouping.AggregateStep(call.aggregate, values_of(call), call.distinct) for call in node.aggregates]
+        steps = [
+            grouping.AggregateStep(
+                call.aggregate, values_of(call), call.distinct, _sort_passes(call.order, node.input.columns)
+            )
+            for call in node.aggregates
+        ]
         key_of = Compiler(node.input.columns).keys(node.keys) if node.keys else None
         return grouping.grouped(self.query(node.input), key_of, steps)
+
+
+def _sort_passes(keys: Sequence[SortKey], columns: Sequence[PlanColumn]) -> list[SortPass]:
+    """One a key, the last key first."""
+
+    def sort_pass(key: SortKey) -> SortPass:
+        nulls_are = 1 if key.nulls_first == key.descending else -1
+        return SortPass(Compiler(columns).sort_key(key.value, nulls_are), key.descending)
+
+    return [sort_pass(key) for key in reversed(keys)]
 
 
 def _returning(node: plan.Insert | plan.Update | plan.Delete) -> Returning | None:

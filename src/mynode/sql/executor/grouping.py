@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mynode.sql.compiler import RowsFunction, canonical
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.sort import SortPass, in_order
 from mynode.sql.functions.function import Aggregate
 from mynode.values.types import Row, Value
 
@@ -22,21 +23,29 @@ _ONLY_GROUP: Final[Row] = ()
 
 @dataclass(frozen=True, slots=True)
 class AggregateStep:
-    """An aggregate and the function from a batch to the values it takes, None for `count(*)`."""
+    """An aggregate and the function from a batch to the values it takes, None for `count(*)`.
+
+    Attributes:
+        order: the passes of the sort that puts a group's rows in the order in which the aggregate takes them.
+    """
 
     aggregate: Aggregate
     values: ValuesFunction | None
     distinct: bool
+    order: Sequence[SortPass] = ()
 
 
 class _Group:
-    """The states of the aggregates of one group, and the values that those with DISTINCT have seen."""
+    """The states of the aggregates of one group, and the values that those with DISTINCT have seen.
+
+    The state of an aggregate with an order is the rows that it will take, until `take_in_order`.
+    """
 
     __slots__ = ("seen", "states")
 
     def __init__(self, steps: Sequence[AggregateStep]) -> None:
-        self.states: list[object] = [step.aggregate.initial for step in steps]
-        self.seen: list[set[Value]] = [set() for step in steps if step.distinct]
+        self.states: list[Any] = [[] if step.order else step.aggregate.initial for step in steps]
+        self.seen: list[set[Value]] = [set() for step in steps if step.distinct and not step.order]
 
     def add(
         self,
@@ -47,12 +56,27 @@ class _Group:
     ) -> None:
         seen = iter(self.seen)
         for place, step in enumerate(steps):
+            if step.order:
+                hold(rows)
+                self.states[place] += rows
+                continue
             values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, context)
             if step.distinct:
                 values = _not_seen(values, next(seen))
             if step.distinct or step.aggregate.keeps_values:
                 hold([(value,) for value in values])
             self.states[place] = step.aggregate.step(self.states[place], values)
+
+    def take_in_order(self, steps: Sequence[AggregateStep], context: ExecutionContext) -> Iterator[list[Row]]:
+        """The aggregates with an order take their rows, with pauses."""
+        for place, step in enumerate(steps):
+            if step.order:
+                keys = [(one.key_of(context), one.descending) for one in step.order]
+                rows = yield from in_order(self.states[place], keys)
+                values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, context)
+                if step.distinct:
+                    values = _not_seen(values, set())
+                self.states[place] = step.aggregate.step(step.aggregate.initial, values)
 
 
 def grouped(source: Batches, key_of: RowsFunction | None, steps: Sequence[AggregateStep]) -> Batches:
@@ -74,7 +98,7 @@ def grouped(source: Batches, key_of: RowsFunction | None, steps: Sequence[Aggreg
                     group.add(rows, steps, context, hold)
                 hold(new * (1 + len(steps)))
                 yield []
-            yield from _results(groups, steps)
+            yield from _results(groups, steps, context)
 
     return run
 
@@ -104,10 +128,15 @@ def _by_key(batch: list[Row], key_of: RowsFunction | None, context: ExecutionCon
     return found
 
 
-def _results(groups: dict[Row, _Group], steps: Sequence[AggregateStep]) -> Iterator[list[Row]]:
+def _results(
+    groups: dict[Row, _Group], steps: Sequence[AggregateStep], context: ExecutionContext
+) -> Iterator[list[Row]]:
     finish = [step.aggregate.finish for step in steps]
+    has_order = any(step.order for step in steps)
     batch: list[Row] = []
     for key, group in groups.items():
+        if has_order:
+            yield from group.take_in_order(steps, context)
         batch.append((*key, *[one(state) for one, state in zip(finish, group.states, strict=True)]))
         if len(batch) == ROWS_PER_STEP:
             yield batch

@@ -47,9 +47,9 @@ def sorted_rows(
                     hold(batch)
                 rows += batch
                 if len(rows) > room:
-                    rows = (yield from _in_order(rows, keys))[:wanted]
+                    rows = (yield from in_order(rows, keys))[:wanted]
                 yield []
-            rows = (yield from _in_order(rows, keys))[:wanted]
+            rows = (yield from in_order(rows, keys))[:wanted]
             for start in range(0, len(rows), ROWS_PER_STEP):
                 yield rows[start : start + ROWS_PER_STEP]
 
@@ -63,7 +63,8 @@ def _wanted(limit_and_offset: Row) -> int | None:
     return sum(numbers)
 
 
-def _in_order(rows: list[Row], keys: Sequence[tuple[RowKey, bool]]) -> Generator[list[Row], None, list[Row]]:
+def in_order(rows: list[Row], keys: Sequence[tuple[RowKey, bool]]) -> Generator[list[Row], None, list[Row]]:
+    """The rows in order, with pauses. The keys are applied one after another."""
     for key, descending in keys:
         rows = yield from _sorted(rows, key, descending)
     return rows

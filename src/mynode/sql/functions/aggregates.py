@@ -5,24 +5,20 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache, partial, reduce
-from typing import Final, TypeAlias, TypeVar
+from functools import partial, reduce
+from typing import Any, Final, TypeAlias, TypeVar
 
 from mynode.base.limits import MAX_ROW_BYTES
 from mynode.base.sql_errors import NumericOutOfRangeError
 from mynode.sql.functions.function import Aggregate
 from mynode.sql.functions.numeric import add, divide
+from mynode.sql.functions.regression import REGRESSION
 from mynode.sql.functions.statistics import STATISTICS
 from mynode.sql.functions.strings import text_too_long
 from mynode.values.casts import check_integer
 from mynode.values.compare import order_key
 from mynode.values.types import BOOLEAN, BYTEA, FLOAT, INTEGER, NUMERIC, STORED_TYPES, TEXT, WITH_NAN, Value
-
-JOINING: Final = "string_agg"
-"""The aggregate with a second argument, a constant: `joined_by` puts it in."""
-_CACHED_SEPARATORS: Final = 256
 
 _Mean: TypeAlias = tuple[float, int]
 _ExactMean: TypeAlias = tuple[Decimal, int]
@@ -90,44 +86,32 @@ def _best(best: _Scalar | None, values: Sequence[_Scalar], choose: _Choose[_Scal
 
 
 class _Joined:
-    """Texts, or bytes, to be joined when all are known."""
+    """Texts, or bytes, to be joined when all are known, with what comes between them."""
 
     __slots__ = ("parts", "size")
 
     def __init__(self) -> None:
-        self.parts: list[str | bytes] = []
+        self.parts: list[Any] = []
         self.size = 0
 
 
-def _join(joined: _Joined | None, values: Sequence[str | bytes], separator: str | bytes) -> _Joined | None:
-    if not values:
+def _join(joined: _Joined | None, pairs: Sequence[tuple[str, str] | tuple[bytes, bytes]]) -> _Joined | None:
+    """A pair is a part and what comes before it, unless it is the first."""
+    if not pairs:
         return joined
     found = joined or _Joined()
-    found.parts += values
-    found.size += sum(map(len, values)) + len(separator) * len(values)
-    if found.size - len(separator) > MAX_ROW_BYTES:
+    added = [one for part, separator in pairs for one in (separator, part)]
+    if joined is None:
+        del added[0]
+    found.parts += added
+    found.size += sum(map(len, added))
+    if found.size > MAX_ROW_BYTES:
         text_too_long()
     return found
 
 
-def _finish_join(joined: _Joined | None, separator: str | bytes) -> str | bytes | None:
-    if joined is None:
-        return None
-    if isinstance(separator, str):
-        return separator.join([part for part in joined.parts if isinstance(part, str)])
-    return separator.join([part for part in joined.parts if isinstance(part, bytes)])
-
-
-@lru_cache(_CACHED_SEPARATORS)
-def joined_by(aggregate: Aggregate, separator: str | bytes | None) -> Aggregate:
-    """`string_agg` with this separator, NULL being none; the same one for the same separator."""
-    given = separator if separator is not None else b"" if aggregate.parameter is BYTEA else ""
-    return replace(
-        aggregate,
-        step=partial(_join, separator=given),
-        finish=partial(_finish_join, separator=given),
-        more_arguments=(separator,),
-    )
+def _finish_join(joined: _Joined | None, nothing: str | bytes) -> Value:
+    return None if joined is None else nothing.join(joined.parts)
 
 
 def _folded(
@@ -171,10 +155,13 @@ AGGREGATES: Final = (
         )
     ),
     *(
-        Aggregate(JOINING, type_, type_, None, _join, _finish_join, nullable=True, keeps_values=True)
-        for type_ in (TEXT, BYTEA)
+        Aggregate(
+            "string_agg", type_, type_, None, _join, partial(_finish_join, nothing=nothing), True, True, second=type_
+        )
+        for type_, nothing in ((TEXT, ""), (BYTEA, b""))
     ),
     *STATISTICS,
+    *REGRESSION,
 )
 """The sum of INTEGERs is an INTEGER, as that of PostgreSQL's integers is a bigint; more than 64 bits are an error.
 min and max of BOOLEAN, BYTEA and UUID are an addition."""

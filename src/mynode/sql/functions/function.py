@@ -55,8 +55,8 @@ class Aggregate:
 
     Attributes:
         nullable: the result over no rows is NULL.
-        keeps_values: the state holds all values, so they count as memory.
-        more_arguments: constants after the argument, which `step` and `finish` know.
+        keeps_values: the state holds all values, so they count as memory, and their order shows in the result.
+        second: the type of a second argument, if there is one; the values are then pairs without a NULL.
     """
 
     name: str
@@ -67,4 +67,4 @@ class Aggregate:
     finish: Callable[..., Value]
     nullable: bool
     keeps_values: bool = False
-    more_arguments: tuple[Value, ...] = ()
+    second: SqlType | None = None

@@ -60,6 +60,7 @@ _FUNCTIONS: Final = _by_name(function for function in _ALL if not function.is_op
 _CACHED_CHOICES: Final = 4_096
 
 _AGGREGATE_NAMES: Final = frozenset(aggregate.name for aggregate in AGGREGATES)
+_OF_PAIRS: Final = frozenset(aggregate.name for aggregate in AGGREGATES if aggregate.second is not None)
 
 
 def resolve_operator(
@@ -104,18 +105,28 @@ def is_aggregate(name: str) -> bool:
     return name in _AGGREGATE_NAMES
 
 
-def resolve_aggregate(name: str, argument: SqlType | None, position: int) -> Aggregate:
-    """The aggregate for an argument type, None for `name(*)`. Raises `UndefinedFunctionError`."""
+def takes_pairs(name: str) -> bool:
+    """Whether an aggregate has two arguments."""
+    return name in _OF_PAIRS
+
+
+def resolve_aggregate(name: str, arguments: Sequence[SqlType], position: int) -> Aggregate:
+    """The aggregate for argument types, none for `name(*)`. Raises `UndefinedFunctionError`."""
     candidates = [aggregate for aggregate in AGGREGATES if aggregate.name == name]
-    for aggregate in candidates:
-        if aggregate.parameter is None or aggregate.parameter is argument:
+    fitting = [aggregate for aggregate in candidates if aggregate.parameter is None or _takes(aggregate, arguments)]
+    for aggregate in fitting:
+        is_best = arguments and aggregate.parameter is (TEXT if arguments[0] is UNKNOWN else arguments[0])
+        if is_best or aggregate.parameter is None or len(fitting) == 1:
             return aggregate
-    if argument is UNKNOWN:
-        for aggregate in candidates:
-            if aggregate.parameter is TEXT:
-                return aggregate
-    call = f"{name}({'*' if argument is None else argument})"
+    call = f"{name}({', '.join(map(str, arguments)) or '*'})"
     raise UndefinedFunctionError(f"function {call} does not exist", position=position, hint=_hint(name))
+
+
+def _takes(aggregate: Aggregate, arguments: Sequence[SqlType]) -> bool:
+    return len(arguments) > 0 and all(
+        wanted is not None and (given in (wanted, UNKNOWN) or find_cast(given, wanted, CastLevel.IMPLICIT) is not None)
+        for given, wanted in zip(arguments, (aggregate.parameter, aggregate.second), strict=False)
+    )
 
 
 @lru_cache(_CACHED_CHOICES)

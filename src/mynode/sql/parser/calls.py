@@ -11,6 +11,7 @@ from mynode.sql.parser import powers
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.literals import parse_string
 from mynode.sql.parser.names import TIMES, parse_time_zone
+from mynode.sql.parser.order import parse_order_by
 from mynode.sql.tokens import IDENTIFIER, STRING, Token
 
 
@@ -63,13 +64,14 @@ def _call(cursor: Cursor, name: Token) -> ast.Expression:
         arguments.append(cursor.expression_parser(cursor))
         while cursor.accept(","):
             arguments.append(cursor.expression_parser(cursor))
-    if cursor.symbol == "ORDER":
-        raise cursor.unsupported("ORDER BY among a function's arguments is")
+    order_by = parse_order_by(cursor) if arguments and cursor.accept_words("ORDER", "BY") else ()
     cursor.expect(")")
+    if cursor.token.value == "within" and cursor.following.symbol == "GROUP":
+        raise cursor.unsupported("WITHIN GROUP is")
     condition = _filter(cursor) if cursor.symbol == "FILTER" and cursor.following.symbol == "(" else None
     if cursor.symbol == "OVER" and cursor.following.symbol in ("(", IDENTIFIER):
         raise cursor.unsupported("window functions are")
-    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, condition, name.position)
+    return ast.FunctionCall(name.value, tuple(arguments), distinct, star, condition, order_by, name.position)
 
 
 def _filter(cursor: Cursor) -> ast.Expression:
@@ -91,7 +93,7 @@ def parse_bare_call(cursor: Cursor) -> ast.Expression:
 
 
 def function_call(name: str, arguments: tuple[ast.Expression, ...], position: int) -> ast.FunctionCall:
-    return ast.FunctionCall(name, arguments, distinct=False, star=False, filter=None, position=position)
+    return ast.FunctionCall(name, arguments, distinct=False, star=False, filter=None, order_by=(), position=position)
 
 
 # --- calls whose arguments SQL parts by words -----------------------------------------------------------------------

@@ -7,7 +7,8 @@ from typing import Final
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.names import parse_cascade, parse_column, parse_columns, parse_table, parse_tables
-from mynode.sql.parser.queries import parse_direction, parse_query
+from mynode.sql.parser.order import parse_direction
+from mynode.sql.parser.queries import parse_query
 from mynode.sql.parser.tables import parse_create_table
 from mynode.sql.tokens import IDENTIFIER
 

@@ -12,6 +12,7 @@ from mynode.sql.parser.calls import parse_qualified_column
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import QUERY_TAILS, parse_expression
 from mynode.sql.parser.names import parse_columns, parse_table
+from mynode.sql.parser.order import parse_order_by
 from mynode.sql.parser.sources import parse_sources
 from mynode.sql.tokens import IDENTIFIER
 
@@ -143,7 +144,7 @@ def _parse_tail(
     order_position = cursor.token.position
     if cursor.accept_words("ORDER", "BY"):
         places["ORDER BY"] = order_position
-        order_by = _parse_order_by(cursor)
+        order_by = parse_order_by(cursor)
     limit = offset = None
     while True:
         clause_position = cursor.token.position
@@ -209,32 +210,6 @@ def _parse_fetch(cursor: Cursor) -> ast.Expression:
         raise cursor.unsupported("WITH TIES is")
     cursor.expect("ONLY")
     return limit
-
-
-def _parse_order_by(cursor: Cursor) -> tuple[ast.OrderItem, ...]:
-    items = [_parse_order_item(cursor)]
-    while cursor.accept(","):
-        items.append(_parse_order_item(cursor))
-    return tuple(items)
-
-
-def _parse_order_item(cursor: Cursor) -> ast.OrderItem:
-    position = cursor.token.position
-    expression = parse_expression(cursor)
-    if cursor.symbol == "USING":
-        raise cursor.unsupported("ORDER BY ... USING is")
-    return ast.OrderItem(expression, *parse_direction(cursor), position)
-
-
-def parse_direction(cursor: Cursor) -> tuple[bool, bool | None]:
-    """`[ASC | DESC] [NULLS FIRST | LAST]`: whether it descends, and whether NULLs come first, if that is said."""
-    descending = not cursor.accept("ASC") and cursor.accept("DESC")
-    if not cursor.accept("NULLS"):
-        return descending, None
-    nulls_first = cursor.accept("FIRST")
-    if not nulls_first:
-        cursor.expect("LAST")
-    return descending, nulls_first
 
 
 # --- SELECT ---------------------------------------------------------------------------------------------------------
