@@ -13,6 +13,7 @@ import trio
 import mynode.trio
 from mynode.base.address import Address
 from mynode.base.exit_codes import EXIT_REMOVED, EXIT_USAGE
+from mynode.cluster.survey import wait_for_leader
 from mynode.testing.cluster import RealCluster, real_cluster
 from mynode.testing.load import load
 
@@ -69,6 +70,32 @@ async def test_from_one_node_to_three_and_back_under_load(tmp_path: Path) -> Non
         await cluster.start(1)
         with trio.fail_after(20):
             assert await cluster.wait_for_end(1) == EXIT_REMOVED, "it knows, and does not come back"
+
+
+async def test_from_one_node_to_seven_and_back_to_one_under_load(tmp_path: Path) -> None:
+    """Every second node that leaves is the leader, which hands over first. No request fails."""
+    async with real_cluster(tmp_path, nodes=1) as cluster:
+        await cluster.wait_for_leader()
+        nodes = {1: cluster.addresses[0]} | {node_id: await cluster.join(node_id) for node_id in range(2, 8)}
+        everybody = ",".join(map(str, nodes.values()))
+        async with mynode.trio.connect(everybody, spread="round_robin") as client, load(client, 2) as work:
+            for node_id in range(2, 8):
+                await until_answers(nodes[node_id])
+                assert (await run("members", "add", f"{node_id}={nodes[node_id]}", everybody))[0] == 0
+                await work.more(5)
+            for number in range(6):
+                with trio.fail_after(20):
+                    leader = await wait_for_leader(tuple(nodes.values()))
+                gone = leader if number % 2 == 0 else next(node_id for node_id in nodes if node_id != leader)
+                del nodes[gone]
+                everybody = ",".join(map(str, nodes.values()))
+                assert await run("members", "remove", str(gone), everybody) == (0, f"node {gone} is removed\n")
+                with trio.fail_after(20):
+                    assert await cluster.wait_for_end(gone) == EXIT_REMOVED
+                assert "this node was removed from the cluster" in cluster.log(gone)
+                await work.more(5)
+        code, listed = await run("members", "list", everybody, "--format", "json")
+        assert (code, [each["node_id"] for each in json.loads(listed)]) == (0, list(nodes))
 
 
 async def until_answers(address: Address) -> None:

@@ -338,11 +338,12 @@ class Node:
 
         A leader hands over first, so that nobody has to wait for an election. Then sessions without a transaction are
         sent to other nodes, and open transactions get a while to end by themselves. What is left ends, each statement
-        with its final reply.
+        with its final reply. On a node that was removed nothing would come of waiting: it learns of no outcome any more.
         """
-        await self._hand_over()
-        with trio.move_on_after(DRAIN_TIMEOUT_S):
-            await self.front.drain()
+        if not self.raft.removed.is_set():
+            await self._hand_over()
+            with trio.move_on_after(DRAIN_TIMEOUT_S):
+                await self.front.drain()
         with trio.move_on_after(STOP_TIMEOUT_S):
             await self.front.stop()
 
