@@ -29,6 +29,7 @@ from mynode.sql.expressions import PlanColumn
 from mynode.sql.names import TableNames
 from mynode.sql.optimizer.count_tables import CountRows
 from mynode.sql.optimizer.optimizer import optimize
+from mynode.sql.optimizer.rewriting import Rule
 from mynode.sql.parameters import (
     Convert,
     ParameterTypes,
@@ -135,13 +136,21 @@ class SqlEngine:
 
     Args:
         counts_rows: plans rest on how many rows the tables have.
+        without_rule: of the optimizer, left out to see what it does.
 
     Attributes:
         numbers: what the node has drawn for columns that count by themselves.
     """
 
-    def __init__(self, plan_cache_entries: int = PLAN_CACHE_ENTRIES, *, counts_rows: bool = True) -> None:
+    def __init__(
+        self,
+        plan_cache_entries: int = PLAN_CACHE_ENTRIES,
+        *,
+        counts_rows: bool = True,
+        without_rule: Rule | None = None,
+    ) -> None:
         self._counts_rows = counts_rows
+        self._without_rule = without_rule
         self._parsed: _Cache[str, ParsedStatement] = _Cache(plan_cache_entries)
         self._prepared: _Cache[_PreparedKey, PreparedStatement] = _Cache(plan_cache_entries)
         self._planned: _Cache[_PlannedKey, _Planned] = _Cache(plan_cache_entries)
@@ -266,11 +275,21 @@ class SqlEngine:
         found = self._planned.get(key)
         if found is None:
             try:
-                found = _plan(parsed.ast, catalog, declared, _row_counter(tree) if self._counts_rows else None)
+                found = self._plan_anew(parsed.ast, catalog, tree, declared)
             except RecursionError:
                 raise StatementTooComplexError("the statement is nested too deeply") from None
             self._planned.put(key, found)
         return found
+
+    def _plan_anew(self, statement: ast.Statement, catalog: Catalog, tree: Tree, declared: DeclaredTypes) -> _Planned:
+        parameters = ParameterTypes(declared)
+        tables = TableNames(catalog)
+        count_rows = _row_counter(tree) if self._counts_rows else None
+        node = optimize(Planner(tables, parameters).statement(statement), count_rows, self._without_rule)
+        builder = Builder(tables.used.values())
+        execute = builder.statement(node)
+        views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
+        return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
 
 
 def _parameter_types(planned: _Planned, declared: DeclaredTypes) -> list[SqlType]:
@@ -291,16 +310,6 @@ def _is_read_only(tree: ast.Statement) -> bool:
     if isinstance(tree, ast.Explain) and tree.analyze:
         return isinstance(tree.statement, ast.Query)
     return isinstance(tree, _READ_ONLY)
-
-
-def _plan(tree: ast.Statement, catalog: Catalog, declared: DeclaredTypes, count_rows: CountRows | None) -> _Planned:
-    parameters = ParameterTypes(declared)
-    tables = TableNames(catalog)
-    node = optimize(Planner(tables, parameters).statement(tree), count_rows)
-    builder = Builder(tables.used.values())
-    execute = builder.statement(node)
-    views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
-    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
 
 
 def _result_columns(node: plan.Plan) -> tuple[ColumnInfo, ...]:

@@ -5,6 +5,7 @@
 | NoREC     | as many rows pass a condition in WHERE as those for which it is TRUE in the select list            |
 | TLP       | the rows for which a condition is TRUE, FALSE and NULL are all rows; so for joins, DISTINCT, groups |
 | indexes   | a query answers the same with the indexes as without them                                          |
+| rules     | a query answers the same with all rules of the optimizer as without any one of them                |
 
 NoREC and TLP are those of SQLancer (Rigger and Su, "Detecting Optimization Bugs in Database Engines via
 Non-Optimizing Reference Engine Construction", ESEC/FSE 2020; "Finding Bugs in Database Systems via Query
@@ -27,6 +28,7 @@ from random import Random, SystemRandom
 from typing import Any, Final, TypeAlias
 
 from mynode.base.errors import InvariantViolation, MyNodeError
+from mynode.sql.optimizer.optimizer import ALL_RULES
 from mynode.testing.sql_database import SqlDatabase
 from mynode.testing.sql_generator import INSERT, SqlGenerator
 from mynode.values.types import Row
@@ -83,7 +85,15 @@ class Case:
 
     def run(self) -> None:
         """Raises `Mismatch`, or the error of what is no mistake of a query."""
-        checks = (self._norec, self._tlp, self._tlp_join, self._tlp_distinct, self._tlp_aggregate, self._indexes)
+        checks = (
+            self._norec,
+            self._tlp,
+            self._tlp_join,
+            self._tlp_distinct,
+            self._tlp_aggregate,
+            self._indexes,
+            self._rules,
+        )
         for _ in range(CHECKS_PER_CASE):
             check = self._random.choice(checks)
             try:
@@ -136,10 +146,24 @@ class Case:
 
     def _indexes(self) -> None:
         generator = self._generator
-        make = self._random.choice((generator.select, generator.joined, generator.aggregate, generator.grouped))
+        make = self._random.choice(
+            (generator.select, generator.joined, generator.limited, generator.aggregate, generator.grouped)
+        )
         sql = make()
         self._tally.queries += 2
         self._equal(_bag(self._database.rows(sql)), _bag(self._plain.rows(sql)), sql)
+
+    def _rules(self) -> None:
+        generator = self._generator
+        rule = self._random.choice(ALL_RULES)
+        make = self._random.choice(
+            (generator.select, generator.joined, generator.limited, generator.aggregate, generator.grouped)
+        )
+        sql = make()
+        other = SqlDatabase(without_rule=rule)
+        other.view = self._database.view
+        self._tally.queries += 2
+        self._equal(_bag(self._database.rows(sql)), _bag(other.rows(sql)), f"without {rule.__name__}: {sql}")
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 

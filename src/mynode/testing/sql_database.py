@@ -14,6 +14,7 @@ from mynode.mvcc.validation import conflict
 from mynode.mvcc.view import ReadView
 from mynode.relation.counters import Numbers, NumbersNeeded, draw_block
 from mynode.sql.engine import ExecutionContext, SqlEngine
+from mynode.sql.optimizer.rewriting import Rule
 from mynode.sql.result import ColumnInfo, Completion
 from mynode.storage.tree import Tree
 from mynode.values.types import Row
@@ -39,8 +40,8 @@ class SqlDatabase:
         last: the transaction of the last statement, with what it read and wrote.
     """
 
-    def __init__(self, *, seed: int = 1, counts_rows: bool = True) -> None:
-        self.engine = SqlEngine(counts_rows=counts_rows)
+    def __init__(self, *, seed: int = 1, counts_rows: bool = True, without_rule: Rule | None = None) -> None:
+        self.engine = SqlEngine(counts_rows=counts_rows, without_rule=without_rule)
         self.view = ReadView(0, Tree.empty())
         self.last = Transaction(self.view)
         self._random = Random(seed)

@@ -306,6 +306,24 @@ class SqlGenerator:
         ]
         return " AND ".join(self._random.sample(ties, self._random.randint(1, 2)))
 
+    def limited(self) -> str:
+        """The first rows of a join or of UNION ALL, in an order that leaves no choice."""
+        limit = f"LIMIT {self._random.randint(0, 6)}"
+        if self._random.random() < 0.5:
+            limit += f" OFFSET {self._random.randint(0, 3)}"
+        direction = self._random.choice(("", " DESC"))
+        if self._random.random() < 0.5:
+            sides = [f"SELECT id, k, {self.integer(1)} AS n FROM t WHERE {self.condition()}" for _ in range(2)]
+            order = f"id{direction}, k{direction}, n NULLS FIRST"
+            return f"SELECT id, k, n FROM ({' UNION ALL '.join(sides)}) AS u ORDER BY {order} {limit}"
+        kind = self._random.choice(("LEFT JOIN", "LEFT JOIN", "JOIN", "FULL JOIN"))
+        source = f"t AS x {kind} t AS y ON {self._tie('y', ('x',))}"
+        where = f" WHERE {self._tie('y', ('x',))}" if self._random.random() < 0.3 else ""
+        order = self._random.choice(
+            (f"x.id{direction} NULLS LAST, x.k NULLS LAST", f"x.k{direction} NULLS FIRST, x.id NULLS LAST")
+        )
+        return f"SELECT x.k, x.id FROM {source}{where} ORDER BY {order} {limit}"
+
     def distinct(self) -> str:
         makers = (self.integer, self.number, self.text, self.boolean)
         items = ", ".join(self._random.choice(makers)(1) for _ in range(self._random.randint(1, 2)))

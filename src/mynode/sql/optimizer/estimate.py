@@ -26,10 +26,10 @@ def estimated_rows(node: plan.QueryNode) -> float:
             return estimated_rows(node.input) * _FILTERED
         case plan.Project() | plan.Sort() | plan.Distinct() | plan.Apply():
             return estimated_rows(node.input)
+        case plan.Limit(limit=Constant(value=int() as most)):
+            return min(estimated_rows(node.input), most)
         case plan.Limit():
-            below = estimated_rows(node.input)
-            most = node.limit.value if isinstance(node.limit, Constant) else None
-            return min(below, most) if isinstance(most, int) else below
+            return estimated_rows(node.input)
         case plan.Aggregation():
             return estimated_rows(node.input) * _RANGE if node.keys else 1
         case plan.Join():
