@@ -22,6 +22,7 @@ MAX_IDENTIFIER_BYTES: Final = 63
 """As PostgreSQL's NAMEDATALEN - 1, but a longer name is an error, not cut."""
 MAX_COLUMNS: Final = 1_600
 MAX_INDEX_COLUMNS: Final = 32
+MAX_ROW_ENTRIES: Final = 100
 """As PostgreSQL's INDEX_MAX_KEYS."""
 MAX_KEY_BYTES: Final = 8 * KIB
 MAX_ROW_BYTES: Final = 4 * MIB

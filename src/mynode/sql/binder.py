@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeAlias, assert_never
 
 from mynode.base.sql_errors import (
@@ -18,8 +17,9 @@ from mynode.base.sql_errors import (
 )
 from mynode.sql import ast, plan
 from mynode.sql.aggregate_calls import aggregate_call
+from mynode.sql.answers import Answers
 from mynode.sql.coercion import coerce
-from mynode.sql.expression_text import describe
+from mynode.sql.expression_text import describe_list
 from mynode.sql.expressions import (
     AggregateCall,
     And,
@@ -45,11 +45,12 @@ from mynode.sql.expressions import (
     with_children,
 )
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
+from mynode.sql.functions.records import entry_of
 from mynode.sql.functions.registry import is_aggregate
 from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes
-from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.sql.predicates import between, in_list, is_distinct, like, negated
+from mynode.sql.row_values import compared_rows, distinct_rows, null_row
 from mynode.sql.scope import ColumnIds, Scope
 from mynode.sql.subqueries import Pending
 from mynode.sql.typed_calls import TypedCalls
@@ -61,6 +62,7 @@ from mynode.values.types import (
     INTEGER,
     MAX_INTEGER,
     NUMERIC,
+    RECORD,
     TEXT,
     UNKNOWN,
     SqlType,
@@ -89,12 +91,10 @@ class Binder:
     __slots__ = (
         "_answers",
         "_calls",
-        "_conditional",
         "_ids",
         "_in_aggregate",
         "_outer",
         "_parameters",
-        "_pending",
         "_plan_query",
         "_scope",
         "aggregates_in",
@@ -118,26 +118,23 @@ class Binder:
         self._in_aggregate = False
         self._plan_query = plan_query
         self._outer = outer
-        self._pending: list[Pending] = []
-        self._answers: dict[tuple[SubqueryNode, bool], Expression] = {}
-        self._conditional = False
+        self._answers = Answers(ids)
         self.aggregates_in = aggregates_in
         self.bare_columns: list[tuple[PlanColumn, int]] = []
         self.outer_calls: dict[Expression, PlanColumn] = {}
 
     def with_answers_of(self, other: Binder) -> Binder:
         """This binder, for an expression beside those of the other: their sub-queries are asked once for both."""
-        self._answers = other._answers
+        self._answers.share(other._answers)
         return self
 
     def keep_answers(self, kept: Collection[Expression]) -> None:
         """From here on all other sub-queries are asked again."""
-        self._answers = {key: answer for key, answer in self._answers.items() if answer in kept}
+        self._answers.keep(kept)
 
     def take_pending(self) -> list[Pending]:
         """The sub-queries bound since the last call, in the order in which they must be applied."""
-        pending, self._pending = self._pending, []
-        return pending
+        return self._answers.take_pending()
 
     # --- the dispatcher -----------------------------------------------------------------------------------------------
 
@@ -163,11 +160,11 @@ class Binder:
             case ast.Unary():
                 return self._unary(node)
             case ast.Binary():
-                return self._operator(node.operator.value, (node.left, node.right), node.position)
+                return self._binary(node)
             case ast.Logical():
                 return self._logical(node)
             case ast.IsNull():
-                return negated(IsNull(self.bind(node.operand)), node.negated)
+                return self._is_null(node)
             case ast.IsTruth():
                 return self._is_truth(node)
             case ast.IsDistinct():
@@ -184,6 +181,8 @@ class Binder:
                 return self._cast(node)
             case ast.FunctionCall():
                 return self._call(node)
+            case ast.RowValue():
+                raise FeatureNotSupportedError("row values are supported in comparisons only", position=node.position)
             case ast.ScalarSubquery() | ast.Exists() | ast.InSubquery() | ast.QuantifiedComparison():
                 return self._answered(node)
         assert_never(node)
@@ -209,10 +208,13 @@ class Binder:
 
     def assigned(self, node: ast.Expression, target: SqlType, column_name: str) -> Expression:
         """The bound expression as a value for a column. Raises `DatatypeMismatchError`."""
-        bound = self.bind(node)
-        coerced = coerce(bound, target, CastLevel.ASSIGNMENT, self._parameters, node.position)
+        return self.assigned_value(self.bind(node), target, column_name, node.position)
+
+    def assigned_value(self, bound: Expression, target: SqlType, column_name: str, position: int) -> Expression:
+        """The same of what is bound already."""
+        coerced = coerce(bound, target, CastLevel.ASSIGNMENT, self._parameters, position)
         if coerced is None:
-            raise assignment_mismatch(column_name, target, bound.type, node.position)
+            raise assignment_mismatch(column_name, target, bound.type, position)
         return coerced
 
     def as_compared(self, left: Expression, right: Expression, position: int) -> tuple[Expression, Expression]:
@@ -251,6 +253,14 @@ class Binder:
             return _integer(-node.operand.value, node.position)
         return self._operator(node.operator.value, (node.operand,), node.position)
 
+    def _binary(self, node: ast.Binary) -> Expression:
+        symbol = node.operator.value
+        if symbol in _NEGATED and _has_row(node.left, node.right):
+            return compared_rows(
+                self._calls, symbol, self._entries(node.left), self._entries(node.right), node.position
+            )
+        return self._operator(symbol, (node.left, node.right), node.position)
+
     def _operator(self, symbol: str, operands: Sequence[ast.Expression], position: int) -> Expression:
         bound = [self.bind(operand) for operand in operands]
         if symbol == "||":
@@ -268,7 +278,7 @@ class Binder:
         if node.operator is ast.LogicalOperator.AND:
             return And(tuple(self.condition(operand, word) for operand in node.operands))
         first = self.condition(node.operands[0], word)
-        with self._perhaps():
+        with self._answers.perhaps():
             return Or((first, *(self.condition(operand, word) for operand in node.operands[1:])))
 
     def _is_truth(self, node: ast.IsTruth) -> Expression:
@@ -277,14 +287,26 @@ class Binder:
         test = IsNull(operand) if node.truth is None else IsTruth(operand, node.truth)
         return negated(test, node.negated)
 
+    def _is_null(self, node: ast.IsNull) -> Expression:
+        if isinstance(node.operand, ast.RowValue):
+            return null_row(self._entries(node.operand), is_negated=node.negated)
+        return negated(IsNull(self.bind(node.operand)), node.negated)
+
     def _is_distinct(self, node: ast.IsDistinct) -> Expression:
+        if _has_row(node.left, node.right):
+            test = distinct_rows(self._calls, self._entries(node.left), self._entries(node.right), node.position)
+            return negated(test, node.negated)
         test = is_distinct(self._calls, self.bind(node.left), self.bind(node.right), node.position)
         return negated(test, node.negated)
 
     def _between(self, node: ast.Between) -> Expression:
+        if _has_row(node.operand, node.low, node.high):
+            return self._row_between(node)
         return between(self._calls, node, self.bind(node.operand), self.bind(node.low), self.bind(node.high))
 
     def _in_list(self, node: ast.InList) -> Expression:
+        if _has_row(node.operand, *node.items):
+            return self._row_in_list(node)
         return in_list(self._calls, node, self.bind(node.operand), [self.bind(item) for item in node.items])
 
     def _like(self, node: ast.Like) -> Expression:
@@ -295,7 +317,7 @@ class Binder:
         case_id = self._ids.id()
         operand = None if node.operand is None else self.value(node.operand)
         conditions: list[Expression] = []
-        with self._perhaps():
+        with self._answers.perhaps():
             for branch in node.branches:
                 if operand is None:
                     conditions.append(self.condition(branch.condition, "CASE/WHEN"))
@@ -305,7 +327,7 @@ class Binder:
                     self._calls.comparison("=", CaseValue(case_id, operand.type), wanted, branch.condition.position)
                 )
         otherwise = ast.NullLiteral(node.position) if node.otherwise is None else node.otherwise
-        with self._perhaps():
+        with self._answers.perhaps():
             results, common = self._same_type([*(branch.result for branch in node.branches), otherwise], "CASE", node)
         branches = tuple(zip(conditions, results[:-1], strict=True))
         return Case(operand, case_id, branches, results[-1], common)
@@ -328,7 +350,7 @@ class Binder:
             )
         match node.name:
             case "coalesce":
-                with self._perhaps():
+                with self._answers.perhaps():
                     operands, common = self._same_type(node.arguments, "COALESCE", node)
                 return Coalesce(operands, common)
             case "greatest" | "least":
@@ -387,23 +409,19 @@ class Binder:
     # --- sub-queries --------------------------------------------------------------------------------------------------
 
     def _answered(self, node: SubqueryNode) -> Expression:
-        """One that is written the same again means the same: so it can be in the select list what it is in GROUP BY."""
-        key = (node, self._in_aggregate)
-        found = self._answers.get(key)
-        if found is None:
-            found = self._asked(node)
-            if not any(is_volatile_plan(one.subquery) for one in self._pending):
-                self._answers[key] = found
-        return found
+        return self._answers.once((node, self._in_aggregate), lambda: self._asked(node))
 
     def _asked(self, node: SubqueryNode) -> Expression:
         match node:
             case ast.ScalarSubquery():
-                subquery = self._one_column(node.query, "subquery must return only one column")
-                return self._answer(subquery, plan.OnlyValue(), ("(", ")"), subquery.columns[0].type, nullable=True)
+                subquery = self._subquery(node.query)
+                if len(subquery.columns) != 1:
+                    raise SqlSyntaxError("subquery must return only one column", position=node.query.position)
+                type_ = subquery.columns[0].type
+                return self._answers.answer(subquery, plan.OnlyValue(), ("(", ")"), type_, nullable=True)
             case ast.Exists():
                 subquery = self._subquery(node.query)
-                return self._answer(subquery, plan.AnyRow(), ("EXISTS(", ")"), BOOLEAN, nullable=False)
+                return self._answers.answer(subquery, plan.AnyRow(), ("EXISTS(", ")"), BOOLEAN, nullable=False)
             case ast.InSubquery():
                 return negated(self._any("=", node.operand, node.query, node.position), node.negated)
             case ast.QuantifiedComparison():
@@ -412,6 +430,12 @@ class Binder:
                 return Not(self._any(_NEGATED[node.operator.value], node.left, node.query, node.position))
         assert_never(node)
 
+    def row_of(self, query: ast.Query) -> tuple[Expression, ...]:
+        """The values of the only row of a sub-query, all NULL if there is none."""
+        subquery = self._subquery(query)
+        row = self._answers.answer(subquery, plan.OnlyRow(), ("(", ")"), RECORD, nullable=True)
+        return tuple(Call(entry_of(place, column.type), (row,)) for place, column in enumerate(subquery.columns))
+
     def _subquery(self, query: ast.Query) -> plan.QueryNode:
         if self._plan_query is None:
             raise FeatureNotSupportedError(
@@ -419,50 +443,59 @@ class Binder:
             )
         return self._plan_query(query, self)
 
-    def _one_column(self, query: ast.Query, otherwise: str) -> plan.QueryNode:
-        subquery = self._subquery(query)
-        if len(subquery.columns) != 1:
-            raise SqlSyntaxError(otherwise, position=query.position)
-        return subquery
-
     def _any(self, symbol: str, left: ast.Expression, query: ast.Query, position: int) -> Expression:
         """`left symbol ANY (query)`."""
-        operand = self.bind(left)
-        subquery = self._one_column(query, "subquery has too many columns")
-        column = ColumnValue(subquery.columns[0])
-        operand, value, compare = self._calls.compared(symbol, operand, column, position)
-        if value != column:
-            made = self._ids.column(column.column.name, value.type, nullable=column.column.nullable)
-            subquery = plan.Project(subquery, (value,), (made,))
-        nullable = is_nullable(operand) or subquery.columns[0].nullable
-        question = plan.AnyMatch(operand, compare)
-        around = f"({describe(operand)} {symbol} ANY (", "))"
-        return self._answer(subquery, question, around, BOOLEAN, nullable=nullable)
+        entries = left.entries if isinstance(left, ast.RowValue) else (left,)
+        if len(entries) > 1 and symbol != "=":
+            raise FeatureNotSupportedError("only = ANY and <> ALL of row values are supported", position=position)
+        bound = [self.bind(entry) for entry in entries]
+        subquery = self._subquery(query)
+        if len(subquery.columns) != len(bound):
+            many = "many" if len(subquery.columns) > len(bound) else "few"
+            raise SqlSyntaxError(f"subquery has too {many} columns", position=query.position)
+        compared = [
+            self._calls.compared(symbol, operand, ColumnValue(column), position)
+            for operand, column in zip(bound, subquery.columns, strict=True)
+        ]
+        operands, values, compare = zip(*compared, strict=True)
+        if values != tuple(map(ColumnValue, subquery.columns)):
+            made = tuple(
+                self._ids.column(column.name, value.type, nullable=column.nullable)
+                for column, value in zip(subquery.columns, values, strict=True)
+            )
+            subquery = plan.Project(subquery, values, made)
+        nullable = any(map(is_nullable, operands)) or any(column.nullable for column in subquery.columns)
+        shown = describe_list(operands) if len(operands) == 1 else f"({describe_list(operands)})"
+        around = f"({shown} {symbol} ANY (", "))"
+        return self._answers.answer(subquery, plan.AnyMatch(operands, compare), around, BOOLEAN, nullable=nullable)
 
-    def _answer(
-        self,
-        subquery: plan.QueryNode,
-        question: plan.Question,
-        around: tuple[str, str],
-        type_: SqlType,
-        *,
-        nullable: bool,
-    ) -> Expression:
-        """The column with the sub-query's answer. `around`: what EXPLAIN shows before and after the sub-query there."""
-        name = self._ids.subquery_name(runs_once=not outer_columns(subquery))
-        text = name.join(around)
-        column = self._ids.column(text, type_, nullable=nullable, source=name, deferred=self._conditional)
-        self._pending.append(Pending(subquery, question, column))
-        return ColumnValue(column)
+    # --- row values ---------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _perhaps(self) -> Iterator[None]:
-        """What is bound in this block is evaluated for some rows only: its errors count only there."""
-        before, self._conditional = self._conditional, True
-        try:
-            yield
-        finally:
-            self._conditional = before
+    def _entries(self, node: ast.Expression) -> Sequence[Expression]:
+        """Of an operand beside which a row value stands."""
+        match node:
+            case ast.RowValue():
+                return [self.bind(entry) for entry in node.entries]
+            case ast.ScalarSubquery(query):
+                return self.row_of(query)
+        raise UndefinedFunctionError("a row value can be compared with rows only", position=node.position)
+
+    def _row_between(self, node: ast.Between) -> Expression:
+        operand, low, high = (self._entries(one) for one in (node.operand, node.low, node.high))
+
+        def within(low: Sequence[Expression], high: Sequence[Expression]) -> Expression:
+            bounds = ((">=", low), ("<=", high))
+            return And(tuple(compared_rows(self._calls, word, operand, one, node.position) for word, one in bounds))
+
+        test = Or((within(low, high), within(high, low))) if node.symmetric else within(low, high)
+        return negated(test, node.negated)
+
+    def _row_in_list(self, node: ast.InList) -> Expression:
+        operand = self._entries(node.operand)
+        tests = tuple(
+            compared_rows(self._calls, "=", operand, self._entries(item), item.position) for item in node.items
+        )
+        return negated(tests[0] if len(tests) == 1 else Or(tests), node.negated)
 
     # --- shared parts -------------------------------------------------------------------------------------------------
 
@@ -485,6 +518,10 @@ def _integer(value: int, position: int) -> Expression:
     if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
         raise NumericOutOfRangeError(f"{INTEGER} out of range", position=position)
     return Constant(value, INTEGER)
+
+
+def _has_row(*nodes: ast.Expression) -> bool:
+    return any(isinstance(node, ast.RowValue) for node in nodes)
 
 
 def _positions(nodes: Iterable[ast.Expression]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from mynode.base.sql_errors import DuplicateColumnError, GeneratedAlwaysError, SqlSyntaxError
@@ -85,7 +85,8 @@ class ChangePlanner:
         on_conflict = None if statement.on_conflict is None else self._on_conflict(table, name, statement.on_conflict)
         foreign_keys = foreign_keys_of.of_insert(table, self._tables, self._ids)
         if statement.on_conflict is not None and statement.on_conflict.update is not None:
-            assigned = [table.position_of(one.column.name) for one in statement.on_conflict.update.assignments]
+            targets = _assigned_names(statement.on_conflict.update.assignments)
+            assigned = [table.position_of(target.name) for target in targets]
             positions = {position for position in assigned if position is not None}
             foreign_keys = foreign_keys_of.of_update(table, positions, self._tables, self._ids) or foreign_keys
         return plan.Insert(table, rows, row_rules(table, self._ids), on_conflict, foreign_keys, returning)
@@ -184,26 +185,31 @@ class ChangePlanner:
         return plan.Update(table, made, row_rules(table, self._ids), moves, changed.repeats, foreign_keys, returning)
 
     def _assignments(
-        self, table: Table, assignments: Sequence[ast.Assignment], binder: Binder
+        self, table: Table, assignments: Sequence[ast.Assignment | ast.RowAssignment], binder: Binder
     ) -> dict[int, Expression]:
         """The new values, by the position of their columns."""
         values: dict[int, Expression] = {}
         for assignment in assignments:
-            name, where = assignment.column.name, assignment.column.position
-            target = find_column(table, name, where)
-            if target in values:
-                raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=where)
-            column = table.columns[target]
-            if column.identity is Identity.ALWAYS and not isinstance(assignment.value, ast.Default):
-                raise GeneratedAlwaysError(
-                    f'column "{name}" can only be updated to DEFAULT',
-                    detail=_always(column),
-                    position=where,
-                )
-            if isinstance(assignment.value, ast.Default):
-                values[target] = default_of(column, self._ids)
-            else:
-                values[target] = binder.assigned(assignment.value, column.type, column.name)
+            match assignment:
+                case ast.Assignment(name, value):
+                    to_default = isinstance(value, ast.Default)
+                    target = _assignable(table, name, values, to_default=to_default)
+                    column = table.columns[target]
+                    values[target] = (
+                        default_of(column, self._ids)
+                        if isinstance(value, ast.Default)
+                        else binder.assigned(value, column.type, column.name)
+                    )
+                case ast.RowAssignment(names, query):
+                    given = binder.row_of(query)
+                    if len(given) != len(names):
+                        raise SqlSyntaxError(
+                            "number of columns does not match number of values", position=query.position
+                        )
+                    for name, one in zip(names, given, strict=True):
+                        target = _assignable(table, name, values, to_default=False)
+                        column = table.columns[target]
+                        values[target] = binder.assigned_value(one, column.type, column.name, name.position)
         return values
 
     def _delete(self, statement: ast.Delete) -> plan.Delete:
@@ -264,6 +270,30 @@ def _target_columns(table: Table, names: tuple[ast.Identifier, ...] | None) -> t
             raise DuplicateColumnError(f'column "{name.name}" specified more than once', position=name.position)
         targets.append(target)
     return tuple(targets)
+
+
+def _assigned_names(assignments: Sequence[ast.Assignment | ast.RowAssignment]) -> Iterator[ast.Identifier]:
+    for assignment in assignments:
+        match assignment:
+            case ast.Assignment(column):
+                yield column
+            case ast.RowAssignment(columns):
+                yield from columns
+
+
+def _assignable(table: Table, name: ast.Identifier, known: Container[int], *, to_default: bool) -> int:
+    """The position of a column that an UPDATE assigns to, besides those known."""
+    target = find_column(table, name.name, name.position)
+    if target in known:
+        raise SqlSyntaxError(f'multiple assignments to same column "{name.name}"', position=name.position)
+    column = table.columns[target]
+    if column.identity is Identity.ALWAYS and not to_default:
+        raise GeneratedAlwaysError(
+            f'column "{name.name}" can only be updated to DEFAULT',
+            detail=_always(column),
+            position=name.position,
+        )
+    return target
 
 
 def _refuse_generated(column: Column, statement: ast.Insert, position: int) -> None:

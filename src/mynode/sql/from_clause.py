@@ -241,7 +241,7 @@ def _join_with_subqueries(
             "a sub-query in a FULL JOIN condition can use columns of one side only", position=join.position
         )
     known = frozenset(left.columns)
-    own = applied(right, [one.with_operand(lambda operand: as_outer(operand, known)) for one in pending])
+    own = applied(right, [one.with_operands(lambda operand: as_outer(operand, known)) for one in pending])
     return plan.LookupJoin(kind, left, plan.Filter(own, as_outer(condition, known)))
 
 

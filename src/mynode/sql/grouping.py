@@ -80,4 +80,4 @@ class Grouping:
                     f'subquery uses ungrouped column "{column.source}.{column.name}" from outer query',
                     position=position,
                 )
-        return pending.with_operand(self.of_group)
+        return pending.with_operands(self.of_group)

@@ -47,8 +47,8 @@ def expressions(node: plan.QueryNode) -> Iterator[Expression]:
             yield from (part for pair in pairs for part in pair)
             if condition is not None:
                 yield condition
-        case plan.Apply(question=plan.AnyMatch(operand)):
-            yield operand
+        case plan.Apply(question=plan.AnyMatch(operands)):
+            yield from operands
         case plan.CatalogRows() | plan.Apply() | plan.LookupJoin() | plan.SetOperation() | plan.Distinct():
             return
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from mynode.sql import plan
-from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, as_outer, columns_in
+from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, as_outer, columns_of
 from mynode.sql.plan_parts import outer_columns
 from mynode.sql.scope import ColumnIds
 
@@ -25,19 +25,19 @@ class Pending:
 
     def needs(self) -> set[PlanColumn]:
         """The columns that its place must have. Those of queries farther out are among them."""
-        operand = columns_in(self.question.operand) if isinstance(self.question, plan.AnyMatch) else set()
-        return outer_columns(self.subquery) | operand
+        compared = columns_of(self.question.operands) if isinstance(self.question, plan.AnyMatch) else set()
+        return outer_columns(self.subquery) | compared
 
-    def with_operand(self, change: Callable[[Expression], Expression]) -> Pending:
+    def with_operands(self, change: Callable[[Expression], Expression]) -> Pending:
         """The same with what is compared changed, if it compares something."""
         if not isinstance(self.question, plan.AnyMatch):
             return self
-        return replace(self, question=replace(self.question, operand=change(self.question.operand)))
+        return replace(self, question=replace(self.question, operands=tuple(map(change, self.question.operands))))
 
 
 def operands(pending: Iterable[Pending]) -> list[Expression]:
     """What is compared with the rows of the sub-queries."""
-    return [one.question.operand for one in pending if isinstance(one.question, plan.AnyMatch)]
+    return [part for one in pending if isinstance(one.question, plan.AnyMatch) for part in one.question.operands]
 
 
 def applied(node: plan.QueryNode, pending: Iterable[Pending]) -> plan.QueryNode:

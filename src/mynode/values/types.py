@@ -101,6 +101,8 @@ UNKNOWN: Final = SqlType("UNKNOWN", "unknown", Category.UNKNOWN)
 ANY: Final = SqlType("ANY", "any", Category.UNKNOWN)
 """Of a function's parameter that takes values of every type. No value and no expression has it."""
 
+RECORD: Final = SqlType("RECORD", "record")
+"""Of a row as one value, a tuple, between a sub-query and those who take it apart."""
 STORED_TYPES: Final = (BOOLEAN, INTEGER, NUMERIC, FLOAT, TEXT, BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ, UUID)
 """The types that columns can have, without modifiers."""
 

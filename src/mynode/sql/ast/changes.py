@@ -25,10 +25,18 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class RowAssignment:
+    """`(columns) = (query)`: the values of the query's only row. (`(a, b) = (1, 2)` are two `Assignment`s.)"""
+
+    columns: tuple[Identifier, ...]
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
 class ConflictUpdate:
     """`DO UPDATE SET assignments [WHERE where]`. The table `excluded` is the row that was to be inserted."""
 
-    assignments: tuple[Assignment, ...]
+    assignments: tuple[Assignment | RowAssignment, ...]
     where: Expression | None
     position: int = field(compare=False)
 
@@ -79,7 +87,7 @@ class Update:
     """`[WITH common_tables] UPDATE table SET assignments [FROM sources] [WHERE where] [RETURNING returning]`."""
 
     table: NamedTable
-    assignments: tuple[Assignment, ...]
+    assignments: tuple[Assignment | RowAssignment, ...]
     sources: tuple[TableReference, ...]
     where: Expression | None
     returning: tuple[SelectItem, ...]

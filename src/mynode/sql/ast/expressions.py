@@ -283,6 +283,14 @@ class FunctionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class RowValue:
+    """`(a, b, ...)`, two or more entries, or `ROW(a, ...)`, one or more."""
+
+    entries: tuple[Expression, ...]
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ScalarSubquery:
     """`(query)` as a value: its only row's only column, NULL if it has no row."""
 
@@ -342,6 +350,7 @@ Expression: TypeAlias = (
     | Case
     | Cast
     | FunctionCall
+    | RowValue
     | ScalarSubquery
     | Exists
     | InSubquery

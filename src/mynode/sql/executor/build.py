@@ -216,16 +216,18 @@ class Builder:
         match node.question:
             case plan.OnlyValue():
                 asking = subqueries.only_value()
+            case plan.OnlyRow():
+                asking = subqueries.only_row()
             case plan.AnyRow():
                 asking = subqueries.any_row()
-            case plan.AnyMatch(operand, compare):
-                operand_of = Compiler(node.input.columns).rows(None, [operand])
-                is_equality = compare.name == "="
-                asking = (
-                    subqueries.member(operand_of)
-                    if is_equality
-                    else subqueries.any_match(operand_of, compare.implementation)
-                )
+            case plan.AnyMatch(operands, compare):
+                operands_of = Compiler(node.input.columns).rows(None, operands)
+                if len(operands) > 1:
+                    asking = subqueries.member_row(operands_of)
+                elif compare[0].name == "=":
+                    asking = subqueries.member(operands_of)
+                else:
+                    asking = subqueries.any_match(operands_of, compare[0].implementation)
         used = outer_columns(node.subquery)
         places = {column: place for place, column in enumerate(node.input.columns)}
         bindings = subqueries.Bindings(

@@ -13,8 +13,8 @@ from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.sql.functions.function import Implementation
 from mynode.values.types import Row, Value
 
-Conclude: TypeAlias = Callable[[Any, Value], Value]
-"""From what was made of a sub-query's rows, and the operand if there is one, to the answer."""
+Conclude: TypeAlias = Callable[[Any, Row], Any]
+"""From what was made of a sub-query's rows, and the operands if there are some, to the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +25,29 @@ class Asking:
         most: more rows than this make no difference; None: all count.
         digest: what is kept of the rows.
         conclude: from what is kept to the answer.
-        operand: what `conclude` compares it with, computed from a batch of the input's rows.
+        operands: what `conclude` compares it with, computed from a batch of the input's rows.
     """
 
     most: int | None
     digest: Callable[[list[Row]], Any]
     conclude: Conclude
-    operand: RowsFunction | None = None
+    operands: RowsFunction | None = None
 
 
 def only_value() -> Asking:
     """The answer raises `CardinalityError` if there are two rows."""
+    return Asking(2, lambda rows: None if (row := _only(rows)) is None else row[0], lambda value, _: value)
 
-    def digest(rows: list[Row]) -> Value:
-        if len(rows) > 1:
-            raise CardinalityError("more than one row returned by a subquery used as an expression")
-        return rows[0][0] if rows else None
 
-    return Asking(2, digest, lambda value, _: value)
+def only_row() -> Asking:
+    """The answer raises `CardinalityError` if there are two rows."""
+    return Asking(2, _only, lambda row, _: row)
+
+
+def _only(rows: list[Row]) -> Row | None:
+    if len(rows) > 1:
+        raise CardinalityError("more than one row returned by a subquery used as an expression")
+    return rows[0] if rows else None
 
 
 def any_row() -> Asking:
@@ -66,12 +71,37 @@ def member(operand: RowsFunction) -> Asking:
         known.discard(None)
         return _Values(known, has_null)
 
-    def conclude(values: _Values, operand: Value) -> bool | None:
+    def conclude(values: _Values, operands: Row) -> bool | None:
+        (operand,) = operands
         if operand is None:
             return None if values.known or values.has_null else False
         return canonical(operand) in values.known or (None if values.has_null else False)
 
     return Asking(None, digest, conclude, operand)
+
+
+def member_row(operands: RowsFunction) -> Asking:
+    """Whether the operands equal the values of any row, each its own."""
+
+    def digest(rows: list[Row]) -> tuple[set[Row], list[Row]]:
+        """The rows without NULL, and those with one."""
+        known = {tuple(map(canonical, row)) for row in rows}
+        partial = [row for row in known if None in row]
+        return known.difference(partial), partial
+
+    def conclude(found: tuple[set[Row], list[Row]], operands: Row) -> bool | None:
+        known, partial = found
+        row = tuple(map(canonical, operands))
+        if row in known:
+            return True
+        perhaps = [*partial, *known] if None in row else partial
+        return None if any(_may_equal(row, one) for one in perhaps) else False
+
+    return Asking(None, digest, conclude, operands)
+
+
+def _may_equal(left: Row, right: Row) -> bool:
+    return all(one is None or other is None or one == other for one, other in zip(left, right, strict=True))
 
 
 def any_match(operand: RowsFunction, compare: Implementation) -> Asking:
@@ -81,7 +111,8 @@ def any_match(operand: RowsFunction, compare: Implementation) -> Asking:
         known: list[Value] = [row[0] for row in rows if row[0] is not None]
         return _Values(known, len(known) < len(rows))
 
-    def conclude(values: _Values, operand: Value) -> bool | None:
+    def conclude(values: _Values, operands: Row) -> bool | None:
+        (operand,) = operands
         if operand is None:
             return None if values.known or values.has_null else False
         return any(compare(operand, value) for value in values.known) or (None if values.has_null else False)
@@ -144,7 +175,7 @@ def applied(source: Batches, subquery: Batches, asking: Asking, bindings: Bindin
             examined = 0
             for row in batch:
                 try:
-                    operand = None if asking.operand is None else asking.operand([row], context)[0][0]
+                    operands = () if asking.operands is None else asking.operands([row], context)[0]
                     key = _bind(row, bindings, context)
                     digest = answers.get(key)
                     if digest is _MISSING:
@@ -152,7 +183,7 @@ def applied(source: Batches, subquery: Batches, asking: Asking, bindings: Bindin
                         digest = asking.digest(found)
                         if bindings.repeatable:
                             answers.put(key, digest, found, context)
-                    answer: Any = asking.conclude(digest, operand)
+                    answer: Any = asking.conclude(digest, operands)
                 except SqlError as error:
                     if not deferred:
                         raise

@@ -7,6 +7,8 @@ a hash table already; and what stands below an OR or a CASE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mynode.sql import plan
 from mynode.sql.expressions import (
     Call,
@@ -17,7 +19,6 @@ from mynode.sql.expressions import (
     Not,
     Or,
     PlanColumn,
-    columns_in,
     columns_of,
     conjunction,
     conjuncts,
@@ -40,8 +41,8 @@ def _joined(node: plan.QueryNode, conditions: list[Expression], used_above: set[
     """The chain of sub-queries with those made joins that can be; their conditions are taken out of the list."""
     if not isinstance(node, plan.Apply):
         return node
-    operand = columns_in(node.question.operand) if isinstance(node.question, plan.AnyMatch) else set()
-    needs = operand | outer_columns(node.subquery)
+    compared = columns_of(node.question.operands) if isinstance(node.question, plan.AnyMatch) else set()
+    needs = compared | outer_columns(node.subquery)
     below = _joined(node.input, conditions, used_above | needs)
     node = plan.Apply(below, node.subquery, node.question, node.column)
     answer = ColumnValue(node.column)
@@ -63,15 +64,14 @@ def _join(node: plan.Apply, *, negated: bool) -> plan.Join | None:
     tests: tuple[Expression, ...] = ()
     source = _without_shape(node.subquery)
     if isinstance(node.question, plan.AnyMatch):
-        value: Expression = ColumnValue(node.subquery.columns[0])
+        values: tuple[Expression, ...] = tuple(map(ColumnValue, node.subquery.columns))
         source = node.subquery
         if isinstance(source, plan.Project):
-            value, source = as_inner(source.values[0], outer), source.input
-        test = _test(node.question, value, negated=negated)
-        if not is_correlated and not (isinstance(test, Call) and test.function.name == "="):
+            values, source = tuple(as_inner(value, outer) for value in source.values), source.input
+        tests = _tests(node.question, values, negated=negated)
+        if not is_correlated and not all(isinstance(test, Call) and test.function.name == "=" for test in tests):
             return None
-        tests = (test,)
-    elif not is_correlated or isinstance(node.question, plan.OnlyValue):
+    elif not is_correlated or not isinstance(node.question, plan.AnyRow):
         return None
     found = uncorrelated(source, outer, only_whether=True)
     if found is None:
@@ -80,9 +80,15 @@ def _join(node: plan.Apply, *, negated: bool) -> plan.Join | None:
     return plan.Join(plan.JoinKind.ANTI if negated else plan.JoinKind.SEMI, node.input, found[0], condition)
 
 
-def _test(question: plan.AnyMatch, value: Expression, *, negated: bool) -> Expression:
-    """What makes a row a match: for NOT IN also what could be one."""
-    test = Call(question.compare, (question.operand, value))
+def _tests(question: plan.AnyMatch, values: Sequence[Expression], *, negated: bool) -> tuple[Expression, ...]:
+    """What all makes a row a match: for NOT IN also what could be one."""
+    return tuple(
+        _test(Call(compare, (operand, value)), negated=negated)
+        for operand, value, compare in zip(question.operands, values, question.compare, strict=True)
+    )
+
+
+def _test(test: Call, *, negated: bool) -> Expression:
     nullable = [side for side in test.arguments if is_nullable(side)]
     return Or((test, *map(IsNull, nullable))) if negated and nullable else test
 

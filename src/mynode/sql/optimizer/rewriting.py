@@ -93,7 +93,7 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
             keys = tuple((change(left), change(right)) for left, right in node.keys)
             return replace(node, condition=node.condition and change(node.condition), keys=keys)
         case plan.Apply(question=plan.AnyMatch() as question):
-            return replace(node, question=replace(question, operand=change(question.operand)))
+            return replace(node, question=replace(question, operands=tuple(map(change, question.operands))))
         case (
             plan.CatalogRows() | plan.Scan() | plan.Distinct() | plan.LookupJoin() | plan.Apply() | plan.SetOperation()
         ):

@@ -56,7 +56,8 @@ def uncorrelated(node: plan.QueryNode, outer: Set[PlanColumn], *, only_whether: 
             return _join(node, outer, only_whether)
         case plan.Apply(input=source, subquery=subquery, question=question):
             is_free = not outer_columns(subquery) & outer
-            if is_free and not (isinstance(question, plan.AnyMatch) and uses(question.operand, outer)):
+            compared = question.operands if isinstance(question, plan.AnyMatch) else ()
+            if is_free and not any(uses(one, outer) for one in compared):
                 below = uncorrelated(source, outer, only_whether=only_whether)
                 return below and (replace(node, input=below[0]), below[1])
         case plan.Distinct() | plan.Sort(first=None) if only_whether:

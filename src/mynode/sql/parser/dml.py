@@ -5,7 +5,7 @@ from __future__ import annotations
 from mynode.base.sql_errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.expressions import parse_expression
+from mynode.sql.parser.expressions import at_query, parse_expression
 from mynode.sql.parser.names import parse_changed_table, parse_column, parse_columns, parse_table
 from mynode.sql.parser.queries import QUERY_STARTS, parse_insert_values, parse_query, parse_select_list
 from mynode.sql.parser.sources import parse_sources
@@ -102,25 +102,47 @@ def parse_delete(cursor: Cursor) -> ast.Delete:
 # --- shared parts ---------------------------------------------------------------------------------------------------
 
 
-def _parse_set(cursor: Cursor) -> tuple[ast.Assignment, ...]:
+def _parse_set(cursor: Cursor) -> tuple[ast.Assignment | ast.RowAssignment, ...]:
     """`SET column = value, ...`."""
     cursor.expect("SET")
-    assignments = [_parse_assignment(cursor)]
+    assignments = _parse_assignments(cursor)
     while cursor.accept(","):
-        assignments.append(_parse_assignment(cursor))
+        assignments += _parse_assignments(cursor)
     return tuple(assignments)
 
 
+def _parse_assignments(cursor: Cursor) -> list[ast.Assignment | ast.RowAssignment]:
+    """`column = value`, or `(columns) = (values | query)`."""
+    if cursor.symbol != "(":
+        return [_parse_assignment(cursor)]
+    position = cursor.token.position
+    columns = parse_columns(cursor)
+    cursor.expect("=")
+    is_row = cursor.accept("ROW")
+    cursor.expect("(")
+    if not is_row and at_query(cursor):
+        query = parse_query(cursor)
+        cursor.expect(")")
+        return [ast.RowAssignment(columns, query)]
+    values = [_parse_value(cursor)]
+    while cursor.accept(","):
+        values.append(_parse_value(cursor))
+    cursor.expect(")")
+    if len(values) != len(columns):
+        raise SqlSyntaxError("number of columns does not match number of values", position=position)
+    return [ast.Assignment(column, value) for column, value in zip(columns, values, strict=True)]
+
+
 def _parse_assignment(cursor: Cursor) -> ast.Assignment:
-    if cursor.symbol == "(":
-        raise cursor.unsupported("assignments to several columns at once are")
     column = parse_column(cursor)
     if cursor.symbol == ".":
         raise cursor.error("=", hint="write the column's name without its table's")
     cursor.expect("=")
-    if cursor.symbol == "DEFAULT":
-        return ast.Assignment(column, ast.Default(cursor.advance().position))
-    return ast.Assignment(column, parse_expression(cursor))
+    return ast.Assignment(column, _parse_value(cursor))
+
+
+def _parse_value(cursor: Cursor) -> ast.Expression | ast.Default:
+    return ast.Default(cursor.advance().position) if cursor.symbol == "DEFAULT" else parse_expression(cursor)
 
 
 def _parse_where(cursor: Cursor) -> ast.Expression | None:

@@ -92,9 +92,18 @@ def _parenthesis(cursor: Cursor) -> ast.Expression:
     if isinstance(inner, ast.ScalarSubquery) and cursor.symbol in QUERY_TAILS:
         return ast.ScalarSubquery(_rest_of_subquery(cursor, inner.query), position)
     if cursor.symbol == ",":
-        raise cursor.unsupported("row values are")
+        return ast.RowValue(_rest_of_row(cursor, inner), position)
     cursor.expect(")")
     return inner
+
+
+def _rest_of_row(cursor: Cursor, first: ast.Expression) -> tuple[ast.Expression, ...]:
+    """`, entry ...)` after the first entry."""
+    entries = [first]
+    while cursor.accept(","):
+        entries.append(parse_expression(cursor))
+    cursor.expect(")")
+    return tuple(entries)
 
 
 def at_query(cursor: Cursor) -> bool:
@@ -177,7 +186,11 @@ def _exists(cursor: Cursor) -> ast.Expression:
 
 def _row(cursor: Cursor) -> ast.Expression:
     if cursor.following.symbol == "(":
-        raise cursor.unsupported("row values are")
+        position = cursor.advance().position
+        cursor.advance()
+        if cursor.symbol == ")":
+            raise cursor.unsupported("row values without entries are")
+        return ast.RowValue(_rest_of_row(cursor, parse_expression(cursor)), position)
     return parse_name(cursor)
 
 

@@ -261,7 +261,8 @@ def _parse_group_by(cursor: Cursor) -> tuple[ast.Expression, ...]:
             cursor.token.text.lower() in _GROUPING_SETS and (following.symbol == "(" or following.value == "sets")
         ):
             raise cursor.unsupported("grouping sets are")
-        expressions.append(parse_expression(cursor))
+        expression = parse_expression(cursor)
+        expressions += expression.entries if isinstance(expression, ast.RowValue) else (expression,)
     return tuple(expressions)
 
 

@@ -250,24 +250,29 @@ class OnlyValue:
 
 
 @dataclass(frozen=True, slots=True)
+class OnlyRow:
+    """Asks for the only row as one value (`types.RECORD`); NULL if there is none, an error if there are more."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnyRow:
     """Asks whether there is a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnyMatch:
-    """Asks whether `compare(operand, value)` is TRUE for the value of any row: `operand compare ANY (...)`.
+    """Asks whether any row matches: whether each operand compares TRUE with the row's value in its place.
 
     Attributes:
-        operand: over a row of the input.
-        compare: a comparison of the operand's type.
+        operands: over a row of the input. Several are equal to the row if each is to its value.
+        compare: for each operand a comparison of its type; equalities if there are several.
     """
 
-    operand: Expression
-    compare: Function
+    operands: tuple[Expression, ...]
+    compare: tuple[Function, ...]
 
 
-Question: TypeAlias = OnlyValue | AnyRow | AnyMatch
+Question: TypeAlias = OnlyValue | OnlyRow | AnyRow | AnyMatch
 
 
 @dataclass(frozen=True, slots=True)
