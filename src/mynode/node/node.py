@@ -338,7 +338,7 @@ class Node:
 
         A leader hands over first, so that nobody has to wait for an election. Then sessions without a transaction are
         sent to other nodes, and open transactions get a while to end by themselves. What is left ends, each statement
-        with its final reply. On a node that was removed nothing would come of waiting: it learns of no outcome any more.
+        with its final reply. On a node that was removed nothing would come of waiting: it learns of no outcome.
         """
         if not self.raft.removed.is_set():
             await self._hand_over()
