@@ -70,7 +70,8 @@ def use_index(node: plan.QueryNode) -> plan.QueryNode:
                 return node
             best = min(uses, key=lambda use: estimated_rows(use.scan))  # the first of those that are equal
             rest = conjunction(tuple(part for part in parts if not any(part is one for one in best.settled)))
-            return best.scan if rest is None else plan.Filter(best.scan, rest)
+            used = replace(best.scan, settled=best.settled)
+            return used if rest is None else plan.Filter(used, rest)
     return node
 
 

@@ -87,6 +87,7 @@ class Scan:
         key: for a statement that changes the rows: one more column, last, with the key that the row lies at.
         path: in whose order the rows come, and what `access` is about; None: as they lie in the table, all of them,
             which is the order of the primary key if there is one.
+        settled: conditions that all rows of `access` pass, so that nobody tests them again.
         table_rows: about how many rows the table has.
         bare: only the number of rows counts: they come without values.
     """
@@ -96,6 +97,7 @@ class Scan:
     key: PlanColumn | None = None
     path: AccessPath | None = None
     access: Access = FullScan()
+    settled: tuple[Expression, ...] = field(default=(), compare=False)
     table_rows: float = field(default=UNKNOWN_ROWS, compare=False)
     reverse: bool = False
     bare: bool = False
@@ -206,7 +208,8 @@ class Join:
 
     Attributes:
         keys: pairs of expressions, over the left side and over the right, that must be equal too: what a hash table
-            is made for. Found by a rule.
+            is made for, of the right side. Found by a rule.
+        rows: about how many it gives, if a rule has estimated that.
     """
 
     kind: JoinKind
@@ -214,6 +217,7 @@ class Join:
     right: QueryNode
     condition: Expression | None
     keys: tuple[tuple[Expression, Expression], ...] = ()
+    rows: float | None = field(default=None, compare=False)
 
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
@@ -229,12 +233,13 @@ class Join:
 class LookupJoin:
     """A join whose right side is run again for each row of the left, whose columns it has as `OuterValue`s.
 
-    The whole condition is in the right side.
+    The whole condition is in the right side. `rows` is as in `Join`.
     """
 
     kind: JoinKind
     left: QueryNode
     right: QueryNode
+    rows: float | None = field(default=None, compare=False)
 
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
