@@ -10,6 +10,7 @@ import trio
 from mynode.actors.log_store import RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox
 from mynode.actors.protocol import (
+    BeginCheckpoint,
     CheckpointDone,
     FinishInstall,
     LogMessage,
@@ -28,6 +29,7 @@ from mynode.raft.events import SnapshotInstalled, SnapshotLoaded, SnapshotStored
 from mynode.raft.membership import encode_membership
 from mynode.storage.incoming_snapshot import IncomingSnapshot, finish_install, part_checksum
 from mynode.storage.pages import PageEngine
+from mynode.storage.pages.checkpoint import PageCheckpoint
 from mynode.storage.pages.held import HeldCheckpoint
 
 log = structlog.get_logger(__name__)
@@ -114,7 +116,7 @@ class CheckpointerActor:
     async def _checkpoint(self) -> None:
         engine = self._engine
         try:
-            checkpoint = engine.begin_checkpoint()
+            checkpoint = await self._begin()
             if checkpoint is None:
                 return
             while checkpoint.write_slice():
@@ -126,6 +128,14 @@ class CheckpointerActor:
             self._is_disk_full = False
             log.debug("checkpoint", applied=checkpoint.applied_index, pages=checkpoint.pages_written)
             await self._raft.send(CheckpointDone(checkpoint.applied_index, engine.log_needed_after))
+
+    async def _begin(self) -> PageCheckpoint | None:
+        """None if there is nothing new. The state machine says when: it may be in the middle of a large entry."""
+        begun: list[PageCheckpoint | None] = []
+        done = trio.Event()
+        await self._state_machine.send(BeginCheckpoint(lambda: begun.append(self._engine.begin_checkpoint()), done))
+        await done.wait()
+        return begun[0]
 
     def _warn_full(self, what: str, error: DiskFullError) -> None:
         """Once, until a checkpoint finds room: it is tried again and again."""

@@ -282,7 +282,15 @@ class ReplaceMachine:
     done: trio.Event
 
 
-StateMessage: TypeAlias = ApplyEntries | OpenViews | RefuseViews | MachineStatusAsk | ReplaceMachine
+@dataclass(frozen=True, slots=True)
+class BeginCheckpoint:
+    """checkpointer: call this while no entry is half applied, and set `done`."""
+
+    begin: Callable[[], None]
+    done: trio.Event
+
+
+StateMessage: TypeAlias = ApplyEntries | OpenViews | RefuseViews | MachineStatusAsk | ReplaceMachine | BeginCheckpoint
 
 
 # --- to lane_router and hot_lane -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import (
     Applied,
     ApplyEntries,
+    BeginCheckpoint,
     MachineStatusAsk,
     OpenViews,
     RaftMessage,
@@ -78,6 +79,9 @@ class StateMachineActor:
                 self._machine = machine
                 self._newest.show(machine.view())
                 done.set()
+            case BeginCheckpoint(begin, done):
+                begin()
+                done.set()
             case _:
                 assert_never(message)
 
@@ -88,13 +92,24 @@ class StateMachineActor:
                 self._serve_views()
                 await trio.lowlevel.checkpoint()
             applied = entries[start : start + APPLY_SLICE_ENTRIES]
-            outcomes = self._machine.apply(applied)
+            outcomes = await self._apply_slice(applied)
             self._newest.show(self._machine.view())
             if self._proposers:
                 for entry, outcome in zip(applied, outcomes, strict=True):
                     reply = self._proposers.pop(entry.index, None)
                     if reply is not None and outcome is not None:
                         reply.answer(outcome)
+
+    async def _apply_slice(self, entries: tuple[Entry, ...]) -> list[Outcome | None]:
+        """In the pauses of large entries others run, on the state before this slice. No message is handled then."""
+        steps = self._machine.apply_in_steps(entries)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                outcomes: list[Outcome | None] = stop.value
+                return outcomes
+            await trio.lowlevel.checkpoint()
 
     def _serve_views(self) -> None:
         if not self._waiting:

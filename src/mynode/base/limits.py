@@ -121,6 +121,11 @@ TIME_SAMPLE_MS: Final = 100
 TOMBSTONES_PER_ENTRY: Final = 32
 """Most tombstones that applying one entry takes out, so that the echo of one huge delete does not stall a later one."""
 
+# --- the node's loop ------------------------------------------------------------------------------------------------
+APPLY_STEP_WRITES: Final = 512
+APPLY_STEP_BYTES: Final = 32 * KIB
+"""After so many writes of one entry, or bytes of entries, applying them lets other tasks run: some milliseconds."""
+
 # --- Raft -----------------------------------------------------------------------------------------------------------
 TICK_MS: Final = 50
 HEARTBEAT_TICKS: Final = 2

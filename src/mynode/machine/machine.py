@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from mynode.base.errors import ProtocolViolationError
 from mynode.base.ids import LogIndex, Version
 from mynode.base.invariant import invariant
-from mynode.base.limits import HISTORY_RECORDS, MAX_OUTCOMES, RETENTION_ENTRIES
+from mynode.base.limits import APPLY_STEP_BYTES, APPLY_STEP_WRITES, HISTORY_RECORDS, MAX_OUTCOMES, RETENTION_ENTRIES
 from mynode.machine.commands import BatchCommand, RetainCommand, TransactionCommand, decode_command
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused, outcome_key
 from mynode.mvcc.history import History
@@ -38,8 +38,8 @@ class Machine:
     """Applies entries in the order of the log, each exactly once.
 
     An entry is decided by what the entries before it made, those of its own batch included: how entries fall into
-    batches changes nothing, down to the shape of the tree. Should `apply` raise, the tree is as it was, but the machine
-    must not be used again: the node stops and starts from what is durable.
+    batches changes nothing, down to the shape of the tree. Should `apply` raise, or its steps end early, the tree is as
+    it was, but the machine must not be used again: the node stops and starts from what is durable.
 
     Args:
         engine: holds the tree; entries go on after its `applied_index`.
@@ -83,21 +83,42 @@ class Machine:
 
     def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
         """Apply the next entries of the log; one outcome an entry, None for one that is not a command."""
+        steps = self.apply_in_steps(entries)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                outcomes: list[Outcome | None] = stop.value
+                return outcomes
+
+    def apply_in_steps(self, entries: Sequence[Entry]) -> Generator[None, None, list[Outcome | None]]:
+        """The same with pauses, so that large entries hold up nobody for long.
+
+        In a pause the newest state is the one from before: tree and index are adopted together, at the end. Until then
+        the machine may be asked for views and for nothing else, and no checkpoint may begin: the page file would not
+        know what the tree that is being made replaces.
+        """
         if not entries:
             return []
         editor = self._engine.tree.edit()
         outcomes: list[Outcome | None] = []
         membership: bytes | None = None
+        applied, bytes_since_pause = self.applied, 0
         for entry in entries:
-            invariant(entry.index == self.applied + 1, "entries are applied in the order of the log, without a gap")
-            outcomes.append(self._decide(editor, entry) if entry.kind == EntryKind.COMMAND else None)
+            invariant(entry.index == applied + 1, "entries are applied in the order of the log, without a gap")
+            if bytes_since_pause > APPLY_STEP_BYTES:
+                yield
+                bytes_since_pause = 0
+            bytes_since_pause += len(entry.payload)
+            outcomes.append((yield from self._decide(editor, entry)) if entry.kind == EntryKind.COMMAND else None)
             if entry.kind == EntryKind.CONFIG:
                 membership = entry.payload
             watermark = self._retention.watermark(entry.index)
             self._tombstones.collect(editor, watermark)
-            self._history.collect(editor, entry.index, watermark)
-            self.applied = entry.index
-        self._engine.adopt(editor.commit(), self.applied, entries[-1].term, membership)
+            yield from self._history.collect(editor, entry.index, watermark)
+            applied = entry.index
+        self._engine.adopt(editor.commit(), applied, entries[-1].term, membership)
+        self.applied = applied
         return outcomes
 
     def view(self) -> ReadView:
@@ -127,7 +148,7 @@ class Machine:
     def _history_limit(self) -> int:
         return self._history_records * self._retention.entries // self._default_retention.entries
 
-    def _decide(self, editor: TreeEditor, entry: Entry) -> Outcome:
+    def _decide(self, editor: TreeEditor, entry: Entry) -> Generator[None, None, Outcome]:
         """Apply one command. A command that is none is refused: every node holds the same bytes and finds the same."""
         try:
             command = decode_command(entry.payload)
@@ -135,30 +156,34 @@ class Machine:
             return Refused.of(error)
         match command:
             case TransactionCommand():
-                return self._apply_transaction(editor, entry.index, command)
+                return (yield from self._apply_transaction(editor, entry.index, command))
             case BatchCommand():
-                return self._apply_batch(editor, entry.index, command)
+                return (yield from self._apply_batch(editor, entry.index, command))
             case RetainCommand():
                 return self._apply_retain(editor, entry.index, command)
             case _:
                 assert_never(command)
 
-    def _apply_transaction(self, editor: TreeEditor, version: Version, command: TransactionCommand) -> Outcome:
+    def _apply_transaction(
+        self, editor: TreeEditor, version: Version, command: TransactionCommand
+    ) -> Generator[None, None, Outcome]:
         earlier = self._outcomes.find(editor, command.session, command.sequence, command.floor)
         if earlier is not None:
             return earlier
-        failure = self._validate_and_write(editor, version, command)
+        failure = yield from self._validate_and_write(editor, version, command)
         if failure is not None:
             return failure
         self._outcomes.store(editor, command.session, command.sequence, version, command.result)
         return Committed(version, command.result, replayed=False)
 
-    def _apply_batch(self, editor: TreeEditor, version: Version, command: BatchCommand) -> Outcome:
+    def _apply_batch(
+        self, editor: TreeEditor, version: Version, command: BatchCommand
+    ) -> Generator[None, None, Outcome]:
         """One request that has an outcome already, or may have had one, stops all: the others saw its writes."""
         for request in command.requests:
             if self._outcomes.find(editor, request.session, request.sequence, request.floor) is not None:
                 return Conflicted(outcome_key(request.session))
-        failure = self._validate_and_write(editor, version, command)
+        failure = yield from self._validate_and_write(editor, version, command)
         if failure is not None:
             return failure
         for request in command.requests:
@@ -179,7 +204,7 @@ class Machine:
 
     def _validate_and_write(
         self, editor: TreeEditor, version: Version, command: TransactionCommand | BatchCommand
-    ) -> Conflicted | Refused | None:
+    ) -> Generator[None, None, Conflicted | Refused | None]:
         """Write what the command writes, or say why not."""
         if command.view >= version:
             return Refused.of(ProtocolViolationError("the command rests on a view that was not there yet"))
@@ -189,9 +214,13 @@ class Machine:
         changed = conflict(editor, command.view, command.reads)
         if changed is not None:
             return Conflicted(changed)
-        for write in command.writes:
-            self._history.keep(editor, write, version)
-            editor.put(write[0], version, write[1])
+        for start in range(0, len(command.writes), APPLY_STEP_WRITES):
+            if start:
+                yield
+            writes = command.writes[start : start + APPLY_STEP_WRITES]
+            for write in writes:
+                self._history.keep(editor, write, version)
+                editor.put(write[0], version, write[1])
+            self._tombstones.follow(writes, version)
         self._history.sample(editor, version, command.time_ms, watermark)
-        self._tombstones.follow(command.writes, version)
         return None

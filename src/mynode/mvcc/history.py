@@ -26,13 +26,19 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from mynode.base.ids import Version
 from mynode.base.invariant import invariant
-from mynode.base.limits import HISTORY_RECORDS, HISTORY_VALUE_BYTES, TIME_SAMPLE_MS, TOMBSTONES_PER_ENTRY
+from mynode.base.limits import (
+    APPLY_STEP_WRITES,
+    HISTORY_RECORDS,
+    HISTORY_VALUE_BYTES,
+    TIME_SAMPLE_MS,
+    TOMBSTONES_PER_ENTRY,
+)
 from mynode.mvcc import keyspace
 from mynode.mvcc.view import ReadView
 from mynode.mvcc.writeset import Write
@@ -101,8 +107,8 @@ class History:
             if first is not None and sample is not None and sample[0] < watermark:
                 editor.remove(first)
 
-    def collect(self, editor: TreeEditor, version: Version, watermark: Version) -> None:
-        """An entry was applied as `version`: take out what is too old or too much, a bounded part of it."""
+    def collect(self, editor: TreeEditor, version: Version, watermark: Version) -> Generator[None, None, None]:
+        """An entry was applied as `version`: take out a bounded part of what is too old or too much, with pauses."""
         most = max(TOMBSTONES_PER_ENTRY, 2 * self._replaced_now)
         self._replaced_now = 0
         too_much = 0
@@ -116,6 +122,8 @@ class History:
             self._first = _first(editor)
             self._records -= 1
             most -= 1
+            if most % APPLY_STEP_WRITES == 0:
+                yield
         if too_much > self.horizon:
             self._set_horizon(editor, version, too_much)
 

@@ -36,7 +36,10 @@ class Tombstones:
         return len(self._versions)
 
     def follow(self, writes: Sequence[Write], version: Version) -> None:
-        """Take note of a transaction's writes, in key order, of which `version` is newer than all before."""
+        """Take note of a transaction's writes, or the next part of them, in key order.
+
+        `version` is newer than those of all transactions before.
+        """
         versions = self._versions
         for key, value in writes:
             if versions:

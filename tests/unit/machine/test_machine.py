@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import InvariantViolation, OutcomeUnknownError
-from mynode.base.limits import MAX_RETENTION_ENTRIES
+from mynode.base.limits import APPLY_STEP_WRITES, MAX_RETENTION_ENTRIES
 from mynode.machine.commands import BatchCommand, Command, Request, RetainCommand, TransactionCommand, encode_command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, Refused, outcome_key, stored_outcome
@@ -13,6 +14,8 @@ from mynode.mvcc.readset import ReadSet
 from mynode.mvcc.writeset import Write
 from mynode.raft.messages import Entry, EntryKind
 from mynode.storage.engine import MemoryEngine
+from mynode.storage.pages import PageEngine
+from mynode.testing.page_engine import assert_sound
 
 A, B, C = b"\x02a", b"\x02b", b"\x02c"
 
@@ -338,3 +341,113 @@ def test_of_one_batch_the_lowest_sessions_are_forgotten_first() -> None:
     driver.apply(batch(of=[1, 2, 3]), batch(of=[4], view=1))
     kept = [number for number in range(1, 5) if stored_outcome(driver.machine.view(), session(number), 1) is not None]
     assert kept == [3, 4]
+
+
+# --- large entries ---------------------------------------------------------------------------------------------------
+
+
+def large_entries(first: int = 1) -> list[Entry]:
+    """A small entry, one that writes thousands of keys, and one that deletes every other key of them."""
+    keys = [A + b"%06d" % number for number in range(3 * APPLY_STEP_WRITES + 1)]
+    commands = [
+        command((A, b"before"), of=2, sequence=first),
+        command(*((key, b"x") for key in keys), sequence=first),
+        command(*((key, None) for key in keys[::2]), of=3, sequence=first),
+    ]
+    return [Entry(1, first + place, EntryKind.COMMAND, b"", encode_command(one)) for place, one in enumerate(commands)]
+
+
+def test_a_large_entry_is_applied_with_pauses_and_shows_all_at_once() -> None:
+    driver, whole = Driver(), Driver()
+    steps = driver.machine.apply_in_steps(large_entries())
+    pauses = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            outcomes = stop.value
+            break
+        pauses += 1
+        assert (driver.machine.applied, driver.engine.applied_index) == (0, 0)
+        assert list(driver.machine.view().scan(b"", b"\xff")) == []
+    assert pauses >= 4
+    driver.machine.check_invariants()
+    assert outcomes == whole.machine.apply(large_entries())
+    assert driver.machine.view().version == whole.machine.view().version == 3
+    assert list(driver.engine.tree.scan(b"", None)) == list(whole.engine.tree.scan(b"", None))
+
+
+def test_what_history_gives_up_for_a_large_entry_goes_with_pauses() -> None:
+    engine = MemoryEngine()
+    machine = Machine(engine, history_records=10)
+    machine.apply(large_entries())
+    overwrites = command(*((A + b"%06d" % number, b"y") for number in range(3 * APPLY_STEP_WRITES)), of=9, view=3)
+    steps = machine.apply_in_steps([Entry(1, 4, EntryKind.COMMAND, b"", encode_command(overwrites))])
+    assert sum(1 for _ in steps) >= 3, "two between the writes, others between what goes"
+    machine.check_invariants()
+    assert machine.applied == 4
+
+
+@pytest.mark.parametrize("pauses", range(5))
+def test_a_node_that_ends_in_a_pause_has_not_applied_the_entry(pauses: int) -> None:
+    """Whatever had begun before: the checkpoint that goes on meanwhile holds the state before the entry."""
+    disk = MemoryDisk(seed=1)
+    engine = PageEngine.open(disk)
+    machine = Machine(engine)
+    machine.apply(large_entries())
+    before = list(engine.tree.scan(b"", None))
+    checkpoint = engine.begin_checkpoint()
+    assert checkpoint is not None
+    steps = machine.apply_in_steps(large_entries(4))
+    for _ in range(pauses):
+        checkpoint.write_slice()
+        next(steps)
+    checkpoint.commit()
+    steps.close()
+    assert (engine.applied_index, list(engine.tree.scan(b"", None))) == (3, before)
+    engine.close()
+    disk.crash()
+    assert_sound(disk)
+
+    restarted, never_stopped = PageEngine.open(disk), MemoryEngine()
+    assert restarted.applied_index == 3
+    again, whole = Machine(restarted), Machine(never_stopped)
+    whole.apply(large_entries())
+    assert again.apply(large_entries(4)) == whole.apply(large_entries(4))
+    again.check_invariants()
+    assert list(restarted.tree.scan(b"", None)) == list(never_stopped.tree.scan(b"", None))
+    restarted.checkpoint()
+    restarted.close()
+    assert_sound(disk)
+
+
+def test_a_checkpoint_may_end_in_a_pause() -> None:
+    disk = MemoryDisk(seed=1)
+    engine = PageEngine.open(disk)
+    machine = Machine(engine)
+    machine.apply(large_entries())
+    for first in range(4, 16, 3):
+        checkpoint = engine.begin_checkpoint()
+        assert checkpoint is not None
+        for _ in machine.apply_in_steps(large_entries(first)):
+            if checkpoint is not None and not checkpoint.write_slice():
+                checkpoint.commit()
+                assert engine.durable_index == first - 1
+                checkpoint = None
+        assert checkpoint is None
+        machine.check_invariants()
+        engine.check_invariants()
+    engine.checkpoint()
+    engine.close()
+    assert_sound(disk)
+
+
+def test_no_checkpoint_begins_in_a_pause() -> None:
+    engine = PageEngine.open(MemoryDisk(seed=1))
+    machine = Machine(engine)
+    machine.apply([Entry(1, 1, EntryKind.NOOP, b"", b"")])
+    steps = machine.apply_in_steps(large_entries(2))
+    next(steps)
+    engine.begin_checkpoint()
+    with pytest.raises(InvariantViolation, match="no checkpoint begins in the middle of an edit"):
+        list(steps)
