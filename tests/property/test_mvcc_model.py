@@ -24,6 +24,11 @@ class Get:
 
 
 @dataclass(frozen=True)
+class Exists:
+    key: bytes
+
+
+@dataclass(frozen=True)
 class Put:
     key: bytes
     value: bytes | None
@@ -41,6 +46,7 @@ class Scan:
 
 steps = st.lists(
     st.builds(Get, keys)
+    | st.builds(Exists, keys)
     | st.builds(Put, keys, values)
     | st.builds(Scan, keys, st.none() | keys, st.booleans(), st.none() | st.integers(1, 20)),
     max_size=12,
@@ -55,13 +61,15 @@ def view_of(state: State, version: int) -> ReadView:
     return ReadView(version, editor.commit())
 
 
-def run(txn: Transaction, program: list[Get | Put | Scan]) -> list[Seen]:
+def run(txn: Transaction, program: list[Get | Exists | Put | Scan]) -> list[Seen]:
     """All that a program sees."""
     seen: list[Seen] = []
     for step in program:
         match step:
             case Get(key):
                 seen.append([(key, txn.get(key))])
+            case Exists(key):
+                seen.append([(key, b"there" if txn.exists(key) else None)])
             case Put(key, value):
                 txn.writes.put(key, value)
             case Scan(low, high, reverse, limit):
@@ -70,13 +78,15 @@ def run(txn: Transaction, program: list[Get | Put | Scan]) -> list[Seen]:
     return seen
 
 
-def run_on_model(state: State, program: list[Get | Put | Scan]) -> list[Seen]:
+def run_on_model(state: State, program: list[Get | Exists | Put | Scan]) -> list[Seen]:
     now = dict(state)
     seen: list[Seen] = []
     for step in program:
         match step:
             case Get(key):
                 seen.append([(key, now.get(key))])
+            case Exists(key):
+                seen.append([(key, b"there" if key in now else None)])
             case Put(key, None):
                 now.pop(key, None)
             case Put(key, bytes() as value):
@@ -89,7 +99,7 @@ def run_on_model(state: State, program: list[Get | Put | Scan]) -> list[Seen]:
 
 @settings(max_examples=200, deadline=None)
 @given(states, steps)
-def test_a_transaction_sees_its_view_and_its_own_writes(state: State, program: list[Get | Put | Scan]) -> None:
+def test_a_transaction_sees_its_view_and_its_own_writes(state: State, program: list[Get | Exists | Put | Scan]) -> None:
     txn = Transaction(view_of(state, 1))
     assert run(txn, program) == run_on_model(state, program)
     txn.writes.check_invariants()
@@ -99,7 +109,7 @@ def test_a_transaction_sees_its_view_and_its_own_writes(state: State, program: l
 @settings(max_examples=300, deadline=None)
 @given(states, steps, st.dictionaries(keys, values, min_size=1, max_size=5))
 def test_a_transaction_that_validates_would_see_the_same_now(
-    state: State, program: list[Get | Put | Scan], others: dict[bytes, bytes | None]
+    state: State, program: list[Get | Exists | Put | Scan], others: dict[bytes, bytes | None]
 ) -> None:
     """The meaning of validation: no conflict with what others wrote since means that running again changes nothing."""
     txn = Transaction(view_of(state, 1))
@@ -110,23 +120,27 @@ def test_a_transaction_that_validates_would_see_the_same_now(
     later = ReadView(2, editor.commit())
     if conflict(later.tree, 1, txn.reads) is None:
         assert run(Transaction(later), program) == seen
-        assert not any(txn.reads.covers(key) for key in others)
+        assert not any(txn.reads.covers(key, value) for key, value in others.items())
     else:
-        assert any(txn.reads.covers(key) for key in others)
+        assert any(txn.reads.covers(key, value) for key, value in others.items())
 
 
 ranges = st.lists(st.tuples(keys, st.none() | keys), max_size=30)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(keys, max_size=60), ranges)
-def test_coarsening_never_loses_coverage(read: list[bytes], walked: list[tuple[bytes, bytes | None]]) -> None:
+@given(st.lists(keys, max_size=60), st.lists(keys, max_size=60), ranges)
+def test_coarsening_never_loses_coverage(
+    read: list[bytes], present: list[bytes], walked: list[tuple[bytes, bytes | None]]
+) -> None:
     txn = Transaction(view_of({}, 1))
+    for key in present:
+        txn.reads.add_present(key)
     for key in read:
         txn.reads.add_key(key)
     for low, high in walked:
         txn.reads.add_range(low, high)
     every_key = [b"%03d" % number for number in range(151)]
-    before = {key for key in every_key if txn.reads.covers(key)}
+    before = {key for key in every_key if txn.reads.covers(key, None)}
     txn.reads._coarsen()
-    assert before <= {key for key in every_key if txn.reads.covers(key)}
+    assert before <= {key for key in every_key if txn.reads.covers(key, None)}

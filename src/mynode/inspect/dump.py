@@ -143,5 +143,6 @@ def _describe_entry(entry: Entry) -> str:
     writes = ", ".join(f"{'delete' if value is None else 'put'} {key.hex()}" for key, value in command.writes)
     return (
         f"{text}, session {names} on view {command.view}, "
-        f"keys read {len(command.reads.keys)}, ranges read {len(command.reads.ranges)}; {writes or 'no writes'}"
+        f"keys read {len(command.reads.keys)}, present {len(command.reads.present)}, "
+        f"ranges read {len(command.reads.ranges)}; {writes or 'no writes'}"
     )

@@ -4,8 +4,8 @@ A command is a msgpack array whose first element is its tag:
 
 | tag | command     | further elements                                                       |
 |-----|-------------|------------------------------------------------------------------------|
-| 1   | transaction | session, sequence, floor, view, keys read, ranges read, writes, result, time |
-| 2   | batch       | view, keys read, ranges read, writes, requests, time                   |
+| 1   | transaction | session, sequence, floor, view, reads, writes, result, time            |
+| 2   | batch       | view, reads, writes, requests, time                                    |
 | 3   | retain      | session, sequence, floor, entries, result, time                        |
 
 | element     | type                                                                                        |
@@ -13,8 +13,10 @@ A command is a msgpack array whose first element is its tag:
 | session     | bin, 16 bytes                                                                               |
 | sequence    | unsigned, from 1                                                                            |
 | floor, view | unsigned: versions                                                                          |
-| keys read   | array of bin                                                                                |
-| ranges read | array, flat: low (bin), high (bin, or nil: to the end), low, high, …                        |
+| reads       | array: keys, ranges, present; see `mvcc.readset`                                            |
+| keys        | array of bin                                                                                |
+| ranges      | array, flat: low (bin), high (bin, or nil: to the end), low, high, …                        |
+| present     | array of bin: keys                                                                          |
 | writes      | array, flat: key (bin), value (bin, or nil: delete), key, value, …; keys strictly ascending |
 | result      | bin, opaque                                                                                 |
 | time        | unsigned: ms since 1970, at least 0                                                          |
@@ -149,8 +151,7 @@ def _transaction(command: TransactionCommand | BatchCommand) -> tuple[object, ..
     reads = command.reads
     return (
         command.view,
-        list(reads.keys),
-        list(chain.from_iterable(reads.ranges)),
+        (list(reads.keys), list(chain.from_iterable(reads.ranges)), list(reads.present)),
         list(chain.from_iterable(command.writes)),
     )
 
@@ -168,8 +169,7 @@ def decode_command(payload: bytes) -> Command:
             int() as sequence,
             int() as floor,
             int() as view,
-            list() as keys,
-            list() as ranges,
+            list() as reads,
             list() as writes,
             bytes() as result,
             int() as time_ms,
@@ -178,26 +178,19 @@ def decode_command(payload: bytes) -> Command:
             and sequence > 0
             and floor >= 0
             and view >= 0
-            and _are_bytes(keys)
-            and _are_ranges(ranges)
             and _are_writes(writes)
             and 0 <= time_ms <= _TIME_MAX
         ):
-            return TransactionCommand(
-                session, sequence, floor, view, _read_set(keys, ranges), _pairs(writes), result, time_ms
-            )
+            return TransactionCommand(session, sequence, floor, view, _read_set(reads), _pairs(writes), result, time_ms)
         case [
             2,
             int() as view,
-            list() as keys,
-            list() as ranges,
+            list() as reads,
             list() as writes,
             list() as requests,
             int() as time_ms,
-        ] if (
-            view >= 0 and _are_bytes(keys) and _are_ranges(ranges) and _are_writes(writes) and 0 <= time_ms <= _TIME_MAX
-        ):
-            return BatchCommand(view, _read_set(keys, ranges), _pairs(writes), _requests(requests), time_ms)
+        ] if view >= 0 and _are_writes(writes) and 0 <= time_ms <= _TIME_MAX:
+            return BatchCommand(view, _read_set(reads), _pairs(writes), _requests(requests), time_ms)
         case [
             3,
             bytes() as session,
@@ -241,8 +234,13 @@ def _requests(items: list[object]) -> tuple[Request, ...]:
     return tuple(requests)
 
 
-def _read_set(keys: list[bytes], ranges: list[bytes]) -> ReadSet:
-    return ReadSet(dict.fromkeys(keys), list(_pairs(ranges)))
+def _read_set(parts: list[object]) -> ReadSet:
+    match parts:
+        case [list() as keys, list() as ranges, list() as present] if (
+            _are_bytes(keys) and _are_ranges(ranges) and _are_bytes(present)
+        ):
+            return ReadSet(dict.fromkeys(keys), list(_pairs(ranges)), dict.fromkeys(present))
+    raise ProtocolViolationError("a read set is not of three lists")
 
 
 def _pairs(flat: list[bytes]) -> tuple[tuple[bytes, bytes | None], ...]:

@@ -24,17 +24,24 @@ class ReadSet:
     Attributes:
         keys: a dict used as an ordered set, so that encoding does not depend on hash seeds.
         ranges: none of them empty; in the order of reading, they may overlap.
+        present: keys of which the answer rests on no more than that there is a value, whatever it is.
 
     Invariant: everything ever added is covered.
     """
 
     keys: dict[bytes, None] = field(default_factory=dict)
     ranges: list[KeyRange] = field(default_factory=list)
+    present: dict[bytes, None] = field(default_factory=dict)
     _size_bytes: int = field(default=0, init=False, repr=False, compare=False)
 
     def add_key(self, key: bytes) -> None:
         if key not in self.keys:
             self.keys[key] = None
+            self._grow(len(key))
+
+    def add_present(self, key: bytes) -> None:
+        if key not in self.present and key not in self.keys:
+            self.present[key] = None
             self._grow(len(key))
 
     def add_range(self, low: bytes, high: bytes | None) -> None:
@@ -52,21 +59,27 @@ class ReadSet:
         self.ranges.append((low, high))
         self._grow(len(low) + (0 if high is None else len(high)))
 
-    def covers(self, key: bytes) -> bool:
-        """Whether a change of `key` would be seen."""
-        return key in self.keys or any(low <= key and (high is None or key < high) for low, high in self.ranges)
+    def __len__(self) -> int:
+        return len(self.keys) + len(self.ranges) + len(self.present)
+
+    def covers(self, key: bytes, value: bytes | None) -> bool:
+        """Whether it would be seen that `key` gets this value, or with None that it is deleted."""
+        if key in self.keys or (value is None and key in self.present):
+            return True
+        return any(low <= key and (high is None or key < high) for low, high in self.ranges)
 
     def _grow(self, added_bytes: int) -> None:
         self._size_bytes += added_bytes + _ITEM_OVERHEAD_BYTES
-        if self._size_bytes > MAX_READ_SET_BYTES or len(self.keys) + len(self.ranges) > MAX_READ_SET_ITEMS:
+        if self._size_bytes > MAX_READ_SET_BYTES or len(self) > MAX_READ_SET_ITEMS:
             self._coarsen()
 
     def _coarsen(self) -> None:
         """Turn the set into disjoint ranges and join the closest neighbours until half of the bounds is free."""
-        ranges = _coalesce([*self.ranges, *((key, key + b"\0") for key in self.keys)])
+        ranges = _coalesce([*self.ranges, *((key, key + b"\0") for key in (*self.keys, *self.present))])
         while len(ranges) > 1 and (_size_of(ranges) > MAX_READ_SET_BYTES // 2 or len(ranges) > MAX_READ_SET_ITEMS // 2):
             ranges = _join_closest(ranges)
         self.keys = {}
+        self.present = {}
         self.ranges = ranges
         self._size_bytes = _size_of(ranges)
 

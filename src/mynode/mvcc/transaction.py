@@ -68,6 +68,15 @@ class Transaction:
             self._reads.add_key(key)
         return self.view.get(key)
 
+    def exists(self, key: bytes) -> bool:
+        """Whether there is a value at `key`. If so, another value conflicts with nothing; only that it goes does."""
+        if key in self.writes.values:
+            return self.writes.values[key] is not None
+        is_there = self.view.get(key) is not None
+        if self.record_reads:
+            (self._reads.add_present if is_there else self._reads.add_key)(key)
+        return is_there
+
     def read_again(self, key: bytes) -> bytes | None:
         """As `get`, for a key that the read set covers already: because it was read, or a range with it."""
         if key in self.writes.values:

@@ -53,6 +53,10 @@ class IndexEntries:
         """Of a unique index: the key of the row that has the same values, none of them NULL; enters the read set."""
         return None if self._has_null(row) else transaction.get(self.key(row, b""))
 
+    def has(self, transaction: Transaction, row: Row) -> bool:
+        """Of a unique index: whether some row has the same values, none of them NULL; that enters the read set."""
+        return not self._has_null(row) and transaction.exists(self.key(row, b""))
+
     def add(self, transaction: Transaction, row: Row, row_key: bytes) -> None:
         """Raises `UniqueViolationError` if another row has the values already."""
         if not self._add(transaction, row, row_key):

@@ -98,14 +98,17 @@ class Reference:
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     def has_parent(self, transaction: Transaction, values: Row) -> bool:
-        """Whether there is a row that these values refer to; enters the read set."""
+        """Whether there is a row that these values refer to; enters the read set.
+
+        If there is, a change of that row in other columns conflicts with nothing.
+        """
         if self._index is None:
             key = self.parent.encode_key([values[place] for place in self._key_order])
-            return transaction.get(key) is not None
+            return transaction.exists(key)
         row: list[Value] = [None] * len(self.parent.table.columns)
         for position, value in zip(self.parent_columns, values, strict=True):
             row[position] = value
-        return self._index.find(transaction, tuple(row)) is not None
+        return self._index.has(transaction, tuple(row))
 
     def children(self, transaction: Transaction, wanted: Mapping[Row, object]) -> Iterator[tuple[bytes, Row]]:
         """Keys and rows that refer by one of the values wanted. What is read enters the read set."""

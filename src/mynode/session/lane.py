@@ -169,7 +169,7 @@ class Lane:
         """
         transaction = batch.transaction
         reads, writes = transaction.reads, transaction.writes
-        reads_before, bytes_before = len(reads.keys) + len(reads.ranges), writes.size_bytes
+        reads_before, bytes_before = len(reads), writes.size_bytes
         savepoint = writes.savepoint()
         try:
             answer: WriteResult | SqlError | None = self._execute(request, transaction)
@@ -184,7 +184,7 @@ class Lane:
         keys = writes.written_since(savepoint)
         is_fit = (
             answer is not None
-            and len(transaction.reads.keys) + len(reads.ranges) - reads_before <= LANE_STATEMENT_READS
+            and len(transaction.reads) - reads_before <= LANE_STATEMENT_READS
             and writes.size_bytes - bytes_before + len(result) <= LANE_STATEMENT_BYTES
             and all(key >= ROWS for key in keys)
         )

@@ -152,7 +152,8 @@ def test_dump_shows_metas_tables_and_entries(tmp_path: Path, mynode: Mynode) -> 
         "@2: (2, 'fruit 2')\n",
         "@3: (3, 'fruit 3')\n",
         "raft log: entries 1 to 153, term 2, voted for 3",
-        "entry 152, term 2, command, session 00000000 #152 on view 151, keys read 1, ranges read 0; put 0200000001",
+        "entry 152, term 2, command, session 00000000 #152 on view 151, "
+        "keys read 1, present 0, ranges read 0; put 0200000001",
         "entry 153, term 2, noop\n",
     ):
         assert expected in out

@@ -25,6 +25,15 @@ def test_reads_of_present_and_absent_keys_are_remembered() -> None:
     assert txn.reads == ReadSet({b"a": None, b"b": None})
 
 
+def test_of_what_exists_only_the_presence_is_remembered() -> None:
+    txn = transaction(b"a")
+    assert txn.exists(b"a")
+    assert not txn.exists(b"b")
+    txn.put(b"c", b"own")
+    assert txn.exists(b"c")
+    assert txn.reads == ReadSet({b"b": None}, present={b"a": None})
+
+
 def test_own_writes_are_read_and_rest_on_nobody_else() -> None:
     txn = transaction(b"a", b"b")
     txn.put(b"a", b"new")

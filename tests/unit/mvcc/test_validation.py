@@ -35,3 +35,17 @@ def test_a_key_that_appears_in_a_range_is_a_phantom() -> None:
     changed.put(b"xyz", 6, b"new")
     assert conflict(changed, 5, reads) == b"x"
     assert conflict(changed.commit(), 5, reads) == b"x"
+
+
+def test_a_key_that_was_there_may_change_and_not_go() -> None:
+    changed = editor()
+    reads = ReadSet(present={b"a": None})
+    assert conflict(changed, 0, reads) is None
+    changed.put(b"a", 6, None)
+    assert conflict(changed, 5, reads) == b"a"
+    changed.put(b"a", 7, b"again")
+    assert conflict(changed, 5, reads) is None
+
+
+def test_a_deletion_that_the_view_has_seen_is_none_since() -> None:
+    assert conflict(editor(), 5, ReadSet(present={b"m": None})) is None

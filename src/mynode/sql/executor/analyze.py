@@ -72,7 +72,7 @@ def _to_the_end(execution: Execution) -> Execution:
 
 def _read_set_size(context: ExecutionContext) -> tuple[int, int]:
     reads = context.transaction.reads
-    return len(reads.keys), len(reads.ranges)
+    return len(reads.keys) + len(reads.present), len(reads.ranges)
 
 
 def _counted(number: int, what: str) -> str:
