@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
+from typing import get_args
 
 import pytest
 
-from mynode.testing.raft_safety import RandomSchedule
+from mynode.raft.effects import Effects
+from mynode.raft.events import Event, Receive
+from mynode.raft.messages import Message
+from mynode.testing.raft_schedules import ACTION_WEIGHTS, RandomSchedule
 
-BATCHES = 400 if os.environ.get("MYNODE_LONG") == "1" else 6
+BATCHES = 400 if os.environ.get("MYNODE_LONG") == "1" else 4
 SEEDS_PER_BATCH = 8
+MUST_HAPPEN = {
+    *(event.__name__ for event in get_args(Event) if event is not Receive),
+    *(message.__name__ for message in get_args(Message)),
+    *(effect.name for effect in fields(Effects)),
+    *ACTION_WEIGHTS,
+    "torn",
+}
 ACTIONS = 1_500
 
 
@@ -24,3 +36,16 @@ def test_random_schedules_are_safe_and_end_well(size: int, batch: int) -> None:
         except Exception as error:
             error.add_note(f"again: RandomSchedule(seed={seed}, size={size}).run({ACTIONS})")
             raise
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_everything_happens_within_a_few_schedules(size: int) -> None:
+    """Every event of a core, every message, every effect, every action of the schedules."""
+    missing = set(MUST_HAPPEN)
+    for seed in range(1_000, 1_040):
+        schedule = RandomSchedule(seed, size)
+        schedule.run(ACTIONS)
+        missing -= {name for name, count in schedule.happened.items() if count}
+        if not missing:
+            return
+    raise AssertionError(f"never happened: {sorted(missing)}")

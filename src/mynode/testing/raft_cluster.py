@@ -237,10 +237,12 @@ class RaftCluster:
     def _arrives(self, envelope: Envelope) -> bool:
         return self.nodes[envelope.to].alive and (envelope.sender, envelope.to) not in self.cut
 
-    def crash(self, node_id: NodeId, *, installed: bool = False) -> None:
+    def crash(self, node_id: NodeId, *, installed: bool = False, kept: int = 0) -> None:
         """The node dies: what was not synced is gone. What is on the way to it may find it restarted.
 
-        `installed`: a snapshot that was being installed was, but nobody heard of it.
+        Args:
+            installed: a snapshot that was being installed was, but nobody heard of it.
+            kept: how many unsynced records are on the disk all the same, see `Disk.lose_unsynced`.
         """
         node = self.nodes[node_id]
         node.alive = False
@@ -248,7 +250,7 @@ class RaftCluster:
             while node.disk.waiting:
                 node.disk.sync_next()
             node.disk.install(node.installs.popleft())
-        node.disk.waiting.clear()
+        node.disk.lose_unsynced(kept)
 
     def restart(self, node_id: NodeId) -> None:
         if self.nodes[node_id].alive:

@@ -46,6 +46,25 @@ class Disk:
         put_entries(self.entries, persist.entries)
         return persist.number
 
+    def lose_unsynced(self, kept: int = 0) -> None:
+        """A crash: of what waits for its fsync, only the first `kept` records are there, in the order of writing.
+
+        A persist's hard state is one record, each entry another. So a crash leaves whole persists, a torn one, or none.
+        """
+        while self.waiting and kept > 0:
+            persist = self.waiting.popleft()
+            if persist.hard_state is not None:
+                self.hard_state = persist.hard_state
+                kept -= 1
+            put_entries(self.entries, persist.entries[:kept])
+            kept -= len(persist.entries)
+        self.waiting.clear()
+
+    @property
+    def waiting_records(self) -> int:
+        """How many records wait for their fsync."""
+        return sum((each.hard_state is not None) + len(each.entries) for each in self.waiting)
+
     def read(self, load: Load) -> tuple[Entry, ...]:
         chunk: list[Entry] = []
         size = 0
