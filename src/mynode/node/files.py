@@ -44,6 +44,8 @@ class NodeFiles:
                 file=FILE_NAME,
                 offset=0,
             )
+        if engine.applied_index and not engine.applied.membership:
+            raise CorruptionError("the checkpoint holds no configuration of the cluster", file=FILE_NAME, offset=0)
         return cls(disk, raft_log, engine)
 
     def close(self) -> None:

@@ -240,20 +240,17 @@ class Node:
             term_runs=raft_log.term_runs,
             tail=tail,
             applied_index=files.engine.applied_index,
-            snapshot=self._newest_snapshot(files.engine.applied, config),
+            snapshot=self._newest_snapshot(files.engine.applied),
             configs=raft_log.configs_at_start(before=tail[0].index) if tail else (),
         )
         return RaftCore(config, restored, self._surroundings.random)
 
     @staticmethod
-    def _newest_snapshot(applied: Applied, config: RaftConfig) -> Snapshot | None:
+    def _newest_snapshot(applied: Applied) -> Snapshot | None:
         """The checkpoint that the node starts from, as Raft sees it."""
         if applied.index == 0:
             return None
-        if applied.membership:
-            return Snapshot(applied.index, applied.term, decode_membership(applied.membership))
-        first = Membership({id_: config.addresses.get(id_, "") for id_ in config.voters})
-        return Snapshot(applied.index, applied.term, first)
+        return Snapshot(applied.index, applied.term, decode_membership(applied.membership))
 
     def _make_session(
         self, session_id: SessionId, inbox: Inbox[StatementRequest], connection: Connection

@@ -65,7 +65,7 @@ from mynode.raft.events import (
     Tick,
     TransferLeadership,
 )
-from mynode.raft.membership import ChangeRefusal, Membership, encode_membership
+from mynode.raft.membership import ChangeRefusal, Membership
 from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
@@ -317,7 +317,7 @@ class RaftCore:
         if isinstance(after, ChangeRefusal):
             state.effects.changes_refused.append(ChangeRefused(event.id, after))
             return
-        state.config_appended([self._proposals.append_change(event.id, encode_membership(after))])
+        self._proposals.append_change(event.id, after)
         leadership.membership_changed()
 
     def _tell_removed(self, sender: NodeId, message: Message) -> bool:
@@ -360,7 +360,9 @@ class RaftCore:
             case SnapshotTaken(index):
                 if state.snapshot is None or index > state.snapshot.index:
                     invariant(index <= self._delivery.delivered_index, "a snapshot holds what was delivered")
-                    state.snapshot = Snapshot(index, state.log.term_at(index), state.memberships.at(index))
+                    membership = state.memberships.at(index)
+                    invariant(bool(membership.voters), "a log begins with a configuration")
+                    state.snapshot = Snapshot(index, state.log.term_at(index), membership)
                     state.memberships.forget_before(index)
             case Compacted(first_index):
                 newest = 0 if state.snapshot is None else state.snapshot.index
@@ -466,6 +468,7 @@ class RaftCore:
         state.role = next_role(state.role, Cause.VOTES_WON)
         self._leadership = Leadership(state)
         self._rounds = ReadRounds(state, self._leadership)
+        self._proposals.append_first()
         self._set_leader(state.node_id)
 
     def _step_down(self, cause: Cause) -> None:

@@ -17,11 +17,12 @@ class EntryKind(IntEnum):
     """What an entry's payload is."""
 
     NOOP = 0
-    """A new leader's first entry (section 5.4.2 and 8 of the Raft paper); the payload is empty."""
+    """A new leader's first entry (section 5.4.2 and 8 of the Raft paper), save for the very first leader's; the payload
+    is empty."""
     COMMAND = 1
     """A command for the replicated state machine; opaque to Raft."""
     CONFIG = 2
-    """A configuration, see `membership`; used by every node from the moment it is appended."""
+    """A configuration, see `membership`; in use from the moment it is appended. A log's first entry is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from mynode.base.ids import LogIndex, ProposalId
 from mynode.base.invariant import invariant
 from mynode.raft.effects import ChangeRefused, Rejected, RejectReason
-from mynode.raft.membership import ChangeRefusal
+from mynode.raft.membership import ChangeRefusal, Membership, encode_membership
 from mynode.raft.messages import Entry, EntryKind, ForwardProposals, Proposal
 from mynode.raft.state import NodeState
 
@@ -115,14 +115,28 @@ class Proposals:
             in_log = self._in_log
             self._append([each for each in proposals if each.id not in in_log and each.kind is not EntryKind.CONFIG])
 
-    def append_change(self, id_: ProposalId, payload: bytes) -> Entry:
+    def append_first(self) -> None:
+        """This node leads from now on: the first entry of its term, with which all before it is committed (5.4.2).
+
+        The first of a whole log is the configuration that the cluster begins with. So whoever has any of the log, or a
+        snapshot, knows the members from there and not from its own settings.
+        """
+        if self._state.memberships.newest_index:
+            self._append_own(EntryKind.NOOP, b"", b"")
+        else:
+            self._append_own(EntryKind.CONFIG, b"", encode_membership(self._state.membership))
+
+    def append_change(self, id_: ProposalId, membership: Membership) -> None:
         """This node leads: a new configuration goes into its log. Nobody proposes it again when it is lost."""
+        self._own_changes.add(id_)
+        self._append_own(EntryKind.CONFIG, id_, encode_membership(membership))
+
+    def _append_own(self, kind: EntryKind, id_: ProposalId, payload: bytes) -> None:
         log = self._state.log
-        entry = Entry(self._state.term, log.last_index + 1, EntryKind.CONFIG, id_, payload)
+        entry = Entry(self._state.term, log.last_index + 1, kind, id_, payload)
         log.append([entry])
         self.appended([entry])
-        self._own_changes.add(id_)
-        return entry
+        self._state.config_appended([entry])
 
     def _append(self, proposals: Sequence[Proposal]) -> None:
         if not proposals:

@@ -19,7 +19,6 @@ from mynode.raft.messages import (
     AppendRequest,
     AppendResponse,
     Entry,
-    EntryKind,
     Heartbeat,
     HeartbeatResponse,
     Removed,
@@ -55,7 +54,6 @@ class Leadership:
         self.snapshots = SnapshotSender(state)
         self._leaving: dict[NodeId, LogIndex] = {}
         """Nodes that an uncommitted configuration leaves out, and its index: they are told when it is committed."""
-        state.log.append([Entry(state.term, self.first_index, EntryKind.NOOP, b"", b"")])
 
     # --- time --------------------------------------------------------------------------------------------------------
 

@@ -77,8 +77,10 @@ class NodeState:
             self.config_changed()
 
     def config_changed(self) -> None:
+        before = self.membership
         self._count_members()
-        self.effects.membership = self.membership
+        if self.membership != before:
+            self.effects.membership = self.membership
 
     @property
     def may_campaign(self) -> bool:

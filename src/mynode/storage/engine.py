@@ -14,7 +14,7 @@ from mynode.storage.tree import Tree
 class Applied:
     """Where in the log a tree stands: it holds the effect of the entries up to `index`, the last one of `term`.
 
-    `membership` is the encoded configuration as of `index`; empty for the members that the cluster began with.
+    `membership` is the encoded configuration as of `index`. A raft log begins with one, so it is empty at index 0 only.
     """
 
     index: LogIndex

@@ -171,8 +171,7 @@ class RaftCluster:
         taken = node.disk.snapshot
         index = len(node.applied)
         if node.alive and not node.installs and index > (0 if taken is None else taken.index):
-            voters = self._voters if node_id in self._voters else ()
-            node.disk.take_snapshot(index, dict.fromkeys(voters, ""))
+            node.disk.take_snapshot(index)
             self.step(node_id, SnapshotTaken(index))
 
     def compact(self, node_id: NodeId, first_index: LogIndex | None = None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgpack
@@ -15,7 +15,7 @@ import msgpack
 from mynode.base.ids import LogIndex, NodeId, Term
 from mynode.raft.config import Restored, term_runs
 from mynode.raft.effects import HardState, InstallSnapshot, Load, Persist, Snapshot, StoreSnapshotChunk
-from mynode.raft.membership import Membership, decode_membership
+from mynode.raft.membership import decode_membership
 from mynode.raft.messages import Entry, EntryKind
 
 
@@ -96,10 +96,9 @@ class Disk:
 
     # --- snapshots ---------------------------------------------------------------------------------------------------
 
-    def take_snapshot(self, index: LogIndex, first_voters: Mapping[NodeId, str]) -> None:
+    def take_snapshot(self, index: LogIndex) -> None:
         configs = [entry.payload for entry in self.entries[:index] if entry.kind is EntryKind.CONFIG]
-        membership = decode_membership(configs[-1]) if configs else Membership(first_voters)
-        self.snapshot = Snapshot(index, self.entries[index - 1].term, membership)
+        self.snapshot = Snapshot(index, self.entries[index - 1].term, decode_membership(configs[-1]))
 
     def snapshot_bytes(self, index: LogIndex, term: Term) -> bytes | None:
         """The content of the newest snapshot, if it is this one: all entries that made its state."""

@@ -7,7 +7,8 @@ comment. `run_script` gives the script with its outputs as they are now.
 |---|---|
 | `cluster SIZE [joining=N] [seed=N] [tail=ENTRIES] [election_ticks=N] ...` | voters 1 to SIZE, then nodes that wait to
   be added; any setting of `RaftConfig` by name |
-| `log NODE TERM... [vote=NODE] [term=N]` | restart the node with this log on its disk, one term an entry |
+| `log NODE TERM... [vote=NODE] [term=N]` | restart the node with this log on its disk, one term an entry; the first
+  entry is the configuration |
 | `tick NODE... [xCOUNT]` | ticks pass on each node in turn |
 | `campaign NODE` | ticks pass on the node alone until its election timeout |
 | `elect NODE` | campaign, then settle |
@@ -36,7 +37,7 @@ Entries print as index/term:name, persists and messages by their fields.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final, TypeAlias
 
 from mynode.base.ids import NodeId
@@ -55,7 +56,7 @@ from mynode.raft.events import (
     Tick,
     TransferLeadership,
 )
-from mynode.raft.membership import ChangeKind, MembershipChange
+from mynode.raft.membership import ChangeKind, MembershipChange, encode_membership
 from mynode.raft.messages import Entry, EntryKind, Proposal
 from mynode.testing.raft_cluster import RaftCluster, SimulatedNode
 from mynode.testing.raft_disk import Disk
@@ -208,6 +209,8 @@ class RaftScript:
         entries = [
             Entry(term, index, EntryKind.COMMAND, b"", f"e{index}".encode()) for index, term in enumerate(terms, 1)
         ]
+        members = encode_membership(self._cluster.nodes[node_id].core.membership)
+        entries[:1] = [replace(first, kind=EntryKind.CONFIG, payload=members) for first in entries[:1]]
         term = int(options.get("term", max(terms, default=0)))
         disk = Disk(HardState(term, int(options["vote"]) if "vote" in options else None), entries)
         self._cluster.nodes[node_id].disk = disk

@@ -349,7 +349,7 @@ def test_a_read_request_in_vain_says_so() -> None:
 
 
 def test_more_committed_asks_for_another_step() -> None:
-    config = RaftConfig(1, (1,), max_load_bytes=10)
+    config = RaftConfig(1, (1,), max_load_bytes=20)
     cluster = RaftCluster(1, config=config)
     cluster.step(1, Tick())
     cluster.sync(1)
