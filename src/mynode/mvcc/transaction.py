@@ -60,6 +60,13 @@ class Transaction:
             walk.record(self._reads)
         return self._reads
 
+    def at_present(self) -> Transaction:
+        """The transaction as it is now, for reading: without what it writes from here on. What is read counts alike."""
+        made = Transaction(self.view, record_reads=self.record_reads)
+        made._reads, made._open_walks = self._reads, self._open_walks
+        made.writes = self.writes.copy()
+        return made
+
     def get(self, key: bytes) -> bytes | None:
         """The value of `key` as this transaction sees it, None if there is none."""
         if key in self.writes.values:

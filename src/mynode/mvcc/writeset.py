@@ -42,6 +42,12 @@ class WriteSet:
     def __len__(self) -> int:
         return len(self.values)
 
+    def copy(self) -> WriteSet:
+        """The same writes, without the savepoints."""
+        made = WriteSet()
+        made.values, made.size_bytes = dict(self.values), self.size_bytes
+        return made
+
     def put(self, key: bytes, value: bytes | None) -> None:
         """Set or, with None, delete `key`.
 

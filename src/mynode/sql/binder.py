@@ -438,9 +438,8 @@ class Binder:
 
     def _subquery(self, query: ast.Query) -> plan.QueryNode:
         if self._plan_query is None:
-            raise FeatureNotSupportedError(
-                f"cannot use subquery in {self.aggregates_in or 'this place'}", position=query.position
-            )
+            place = (self.aggregates_in or "this place").removesuffix("s")
+            raise FeatureNotSupportedError(f"cannot use subquery in {place}", position=query.position)
         return self._plan_query(query, self)
 
     def _any(self, symbol: str, left: ast.Expression, query: ast.Query, position: int) -> Expression:

@@ -20,7 +20,7 @@ from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.select_list import outputs_of
 from mynode.sql.stored_expressions import default_of, row_rules
-from mynode.sql.subqueries import applied, value_rows
+from mynode.sql.subqueries import applied, per_row, value_rows
 from mynode.values.casts import CastLevel
 from mynode.values.types import TEXT
 
@@ -80,7 +80,7 @@ class ChangePlanner:
         table = self._tables.find(statement.table.table)
         name = statement.table.alias or table.name
         columns = self._ids.of_table(table, name)
-        returning = self._returning(statement.returning, Scope((Source(name, columns),)))
+        returning = self._returning(statement.returning, Scope((Source(name, columns),)), columns)
         rows = self._inserted_rows(table, columns, statement)
         on_conflict = None if statement.on_conflict is None else self._on_conflict(table, name, statement.on_conflict)
         foreign_keys = foreign_keys_of.of_insert(table, self._tables, self._ids)
@@ -155,12 +155,15 @@ class ChangePlanner:
         scope = side_by_side(
             Scope((Source(name, present),)), Scope((Source("excluded", excluded),)), clause.update.position
         )
-        binder = Binder(scope, self._parameters, self._ids, "ON CONFLICT DO UPDATE")
+        binder = self._queries.binder(scope, "ON CONFLICT DO UPDATE")
         new_values = self._assignments(table, clause.update.assignments, binder)
         values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(present))
         where = clause.update.where
-        condition = None if where is None else binder.condition(where, "WHERE")
-        return plan.OnConflict(names, plan.ConflictUpdate((*present, *excluded), condition, values))
+        pending = binder.take_pending()
+        condition = None if where is None else (binder.condition(where, "WHERE"), binder.take_pending())
+        columns = (*present, *excluded)
+        made = per_row(columns, condition, (values, pending), self._ids)
+        return plan.OnConflict(names, plan.ConflictUpdate(columns, made))
 
     # --- UPDATE and DELETE --------------------------------------------------------------------------------------------
 
@@ -176,9 +179,8 @@ class ChangePlanner:
         values = tuple(new_values.get(position, ColumnValue(column)) for position, column in enumerate(old_columns))
         rows = applied(changed.node, binder.take_pending())
         made = plan.Project(rows, (*values, *map(ColumnValue, passed)), (*new_columns, *passed))
-        returning = self._returning(
-            statement.returning, side_by_side(Scope((Source(name, new_columns),)), changed.sources, statement.position)
-        )
+        scope = side_by_side(Scope((Source(name, new_columns),)), changed.sources, statement.position)
+        returning = self._returning(statement.returning, scope, made.columns)
         key_columns = table.primary_key.columns if table.primary_key else ()
         moves = any(position in new_values for position in key_columns)
         foreign_keys = foreign_keys_of.of_update(table, new_values.keys(), self._tables, self._ids)
@@ -215,11 +217,11 @@ class ChangePlanner:
     def _delete(self, statement: ast.Delete) -> plan.Delete:
         table = self._tables.find(statement.table.table)
         changed = self._changed_rows(table, statement.table, statement.sources, statement.where)
-        returning = self._returning(statement.returning, changed.scope)
         node = changed.node
         if changed.repeats:
             passed = (*changed.scan.columns, *changed.source_columns(statement.returning))
             node = plan.Project(node, tuple(map(ColumnValue, passed)), passed)
+        returning = self._returning(statement.returning, changed.scope, node.columns)
         foreign_keys = foreign_keys_of.of_delete(table, self._tables, self._ids)
         return plan.Delete(table, node, changed.repeats, foreign_keys, returning)
 
@@ -248,15 +250,19 @@ class ChangePlanner:
 
     # --- RETURNING ----------------------------------------------------------------------------------------------------
 
-    def _returning(self, items: Sequence[ast.SelectItem], scope: Scope) -> plan.Returning | None:
+    def _returning(
+        self, items: Sequence[ast.SelectItem], scope: Scope, row: Sequence[PlanColumn]
+    ) -> plan.Returning | None:
+        """`row`: the columns of the rows that are changed."""
         if not items:
             return None
-        binder = Binder(scope, self._parameters, self._ids, "RETURNING")
+        binder = self._queries.binder(scope, "RETURNING")
         outputs = [output for item in items for output in outputs_of(item, scope, binder)]
         columns = tuple(
             self._ids.column(output.name, output.value.type, nullable=is_nullable(output.value)) for output in outputs
         )
-        return plan.Returning(tuple(output.value for output in outputs), columns)
+        values = tuple(output.value for output in outputs)
+        return plan.Returning(per_row(row, None, (values, binder.take_pending()), self._ids), columns)
 
 
 def _target_columns(table: Table, names: tuple[ast.Identifier, ...] | None) -> tuple[int, ...]:

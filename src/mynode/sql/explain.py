@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
@@ -72,9 +72,21 @@ def explain(node: plan.DataPlan, measures: Measures | None = None) -> list[str]:
             return _shown(node.input, measures).lines()
         case plan.Insert() | plan.Update() | plan.Delete():
             title = f"{type(node).__name__} on {node.table.name}"
-            below = _shown(node.input, measures)
-            return _measured(_Shown(title, inputs=(below,)), node, measures).lines()
+            below = (_shown(node.input, measures), *_per_row(node, measures))
+            return _measured(_Shown(title, inputs=below), node, measures).lines()
     assert_never(node)
+
+
+def _per_row(node: plan.Insert | plan.Update | plan.Delete, measures: Measures | None) -> Iterator[_Shown]:
+    """The queries that are run for each row that is changed."""
+    made: dict[str, plan.PerRow] = {}
+    if isinstance(node, plan.Insert) and node.on_conflict is not None and node.on_conflict.update is not None:
+        made["Do Update"] = node.on_conflict.update.made
+    if node.returning is not None:
+        made["Returning"] = node.returning.made
+    for label, one in made.items():
+        if one.query is not None:
+            yield replace(_shown(one.query, measures), label=label)
 
 
 def _shown(node: plan.QueryNode, measures: Measures | None) -> _Shown:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from mynode.sql import plan
-from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, as_outer, columns_of
+from mynode.sql.expressions import ColumnValue, Expression, PlanColumn, as_outer, columns_of, is_nullable
 from mynode.sql.plan_parts import outer_columns
 from mynode.sql.scope import ColumnIds
 
@@ -83,6 +83,29 @@ def limited(
     limit, offset = (part and as_outer(part, frozenset(answers.columns)) for part in (limit, offset))
     joined = plan.LookupJoin(plan.JoinKind.INNER, answers, plan.Limit(node, limit, offset))
     return plan.Project(joined, tuple(map(ColumnValue, node.columns)), node.columns)
+
+
+def per_row(
+    columns: Sequence[PlanColumn],
+    condition: tuple[Expression, Sequence[Pending]] | None,
+    values: tuple[Sequence[Expression], Sequence[Pending]],
+    ids: ColumnIds,
+) -> plan.PerRow:
+    """Values made of a row of these columns if the condition is TRUE, each with its sub-queries."""
+    made = plan.PerRow(condition and condition[0], tuple(values[0]))
+    if not values[1] and (condition is None or not condition[1]):
+        return made
+    known = frozenset(columns)
+
+    def answered(node: plan.QueryNode, pending: Sequence[Pending]) -> plan.QueryNode:
+        return applied(node, [one.with_operands(lambda operand: as_outer(operand, known)) for one in pending])
+
+    node: plan.QueryNode = plan.ValueRows(((),), ())
+    if condition is not None:
+        node = plan.Filter(answered(node, condition[1]), as_outer(condition[0], known))
+    outputs = tuple(ids.column("?column?", value.type, nullable=is_nullable(value)) for value in values[0])
+    query = plan.Project(answered(node, values[1]), tuple(as_outer(value, known) for value in values[0]), outputs)
+    return replace(made, query=query)
 
 
 def _again(columns: Iterable[PlanColumn], ids: ColumnIds) -> tuple[PlanColumn, ...]:

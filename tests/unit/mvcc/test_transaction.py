@@ -121,3 +121,25 @@ def test_a_read_only_transaction_keeps_no_read_set() -> None:
     assert txn.get(b"a") == b"A"
     assert keys_of(txn, b"", None) == b"ab"
     assert txn.reads == ReadSet()
+
+
+def test_what_a_transaction_was_can_be_read_while_it_writes_on() -> None:
+    txn = transaction(b"a", b"b", b"c")
+    txn.put(b"a", b"first")
+    earlier = txn.at_present()
+    txn.put(b"a", b"second")
+    txn.put(b"bb", b"new")
+    txn.delete(b"c")
+    assert (earlier.get(b"a"), earlier.get(b"c"), earlier.get(b"bb")) == (b"first", b"C", None)
+    assert keys_of(earlier, b"a", None) == b"abc"
+    assert keys_of(txn, b"a", None) == b"abbb"
+
+
+def test_what_was_read_of_an_earlier_state_is_in_the_read_set() -> None:
+    txn = transaction(b"a", b"b")
+    earlier = txn.at_present()
+    txn.put(b"a", b"new")
+    earlier.get(b"a")
+    assert keys_of(earlier, b"b", b"x") == b"b"
+    assert txn.reads.keys == {b"a": None}
+    assert txn.reads.ranges == [(b"b", b"x")]

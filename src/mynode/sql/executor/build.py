@@ -12,11 +12,12 @@ from mynode.sql import plan
 from mynode.sql.compiler import Compiler
 from mynode.sql.executor import alter_table, changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.analyze import analyzed, measured
-from mynode.sql.executor.context import Batches, Execute
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
 from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
+from mynode.sql.executor.per_row import PerRow, computed, queried
 from mynode.sql.executor.row_checks import row_check
 from mynode.sql.executor.scan import key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
@@ -50,15 +51,14 @@ class Builder:
             case plan.Select():
                 return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
-                target, source, returning = self._target(node), self._found(node.input), _returning(node)
-                if node.on_conflict is not None:
-                    return insert_or(target, source, node.on_conflict, returning)
-                return changes.insert(target, source, returning)
+                return self._insert(node)
             case plan.Update():
-                return changes.update(self._target(node), self._changed(node), _returning(node), moves=node.moves)
+                target, source, returning = self._target(node), self._changed(node), self._returning(node)
+                return _looking_back(node, changes.update(target, source, returning, moves=node.moves))
             case plan.Delete():
                 rows, foreign_keys = self.tables[node.table.name], self._foreign_keys(node.foreign_keys)
-                return changes.delete(rows, foreign_keys, self._changed(node), _returning(node))
+                deleted = changes.delete(rows, foreign_keys, self._changed(node), self._returning(node))
+                return _looking_back(node, deleted)
             case plan.CreateTable():
                 return schema_changes.create_table(node)
             case plan.AlterTable():
@@ -88,6 +88,24 @@ class Builder:
                 lines: list[Row] = [(line,) for line in explain(node.plan)]
                 return select(operators.value_rows(lambda _: lines), [0], tag="EXPLAIN")
         assert_never(node)
+
+    def _insert(self, node: plan.Insert) -> Execute:
+        target, source, returning = self._target(node), self._found(node.input), self._returning(node)
+        if node.on_conflict is None:
+            return _looking_back(node, changes.insert(target, source, returning))
+        update = node.on_conflict.update
+        made = None if update is None else self._per_row(update.made, update.columns)
+        return _looking_back(node, insert_or(target, source, node.on_conflict.constraints, made, returning))
+
+    def _returning(self, node: plan.Insert | plan.Update | plan.Delete) -> Returning | None:
+        if node.returning is None:
+            return None
+        return Returning(self._per_row(node.returning.made, node.input.columns), node.returning.columns)
+
+    def _per_row(self, made: plan.PerRow, columns: Sequence[PlanColumn]) -> PerRow:
+        if made.query is not None:
+            return queried(self.query(made.query), columns)
+        return computed(Compiler(columns).rows(made.condition, made.values))
 
     def _target(self, node: plan.Insert | plan.Update) -> changes.Target:
         rows = self.tables[node.table.name]
@@ -272,11 +290,19 @@ def _sort_passes(keys: Sequence[SortKey], columns: Sequence[PlanColumn]) -> list
     return [sort_pass(key) for key in reversed(keys)]
 
 
-def _returning(node: plan.Insert | plan.Update | plan.Delete) -> Returning | None:
-    if node.returning is None:
-        return None
-    compute = Compiler(node.input.columns).rows(None, node.returning.values)
-    return Returning(compute, node.returning.columns)
+def _looking_back(node: plan.Insert | plan.Update | plan.Delete, execute: Execute) -> Execute:
+    """The execution of a statement whose sub-queries for changed rows see what was before it."""
+    made = [] if node.returning is None else [node.returning.made]
+    if isinstance(node, plan.Insert) and node.on_conflict is not None and node.on_conflict.update is not None:
+        made.append(node.on_conflict.update.made)
+    if all(one.query is None for one in made):
+        return execute
+
+    def run(context: ExecutionContext) -> Execution:
+        context.before = context.transaction.at_present()
+        return execute(context)
+
+    return run
 
 
 def _reads_at_once(node: plan.QueryNode) -> bool:

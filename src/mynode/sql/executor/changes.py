@@ -73,7 +73,7 @@ def insert(target: Target, source: Batches, returning: Returning | None) -> Exec
                 if consequences is not None:
                     consequences.inserted(name, key, row)
             if returning is not None:
-                returned += returning.of(batch, context)
+                returned += yield from returning.of(batch, context)
         yield from finish(consequences, returning, returned)
         return Completion(f"INSERT 0 {count}", count)
 
@@ -114,7 +114,7 @@ def update(target: Target, source: Batches, returning: Returning | None, *, move
                 elif late := rows.update(transaction, key, row):
                     without_entry.append((late, row, key))
             if returning is not None:
-                returned += returning.of(batch, context)
+                returned += yield from returning.of(batch, context)
         for row in moved:
             rows.insert(transaction, row)
         for indexes, row, key in without_entry:
@@ -147,7 +147,7 @@ def delete(rows: TableRows, foreign_keys: ForeignKeys | None, source: Batches, r
                 if consequences is not None:
                     consequences.deleted(name, found[:width])
             if returning is not None:
-                returned += returning.of(batch, context)
+                returned += yield from returning.of(batch, context)
         yield from finish(consequences, returning, returned)
         return Completion(f"DELETE {count}", count)
 

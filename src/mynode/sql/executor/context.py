@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from random import Random
@@ -88,6 +88,7 @@ class ExecutionContext:
         clock: tells the time as it goes on, for `clock_timestamp()`; without one it stands at `now`.
         memory: what its operators hold.
         outer: by a column's id, its value in the row for which what is below is run again.
+        before: the transaction as it was when the statement began, if it needs that.
         numbers: for columns that count by themselves.
         measures: what was counted of the plan's nodes, by their identities; only for EXPLAIN ANALYZE.
         stopwatch: seconds since any moment, for the same.
@@ -101,10 +102,15 @@ class ExecutionContext:
     clock: Callable[[], datetime] | None = None
     memory: Memory = field(default_factory=Memory)
     outer: dict[int, Value] = field(default_factory=dict)
+    before: Transaction | None = None
     numbers: Numbers = field(default_factory=lambda: Numbers(NumberPool()))
     kept: dict[object, Any] = field(default_factory=dict)
     measures: dict[int, Measure] = field(default_factory=dict)
     stopwatch: Callable[[], float] = perf_counter
+
+    def before_statement(self) -> ExecutionContext:
+        """The same without what the statement has written, if `before` is known."""
+        return self if self.before is None else replace(self, transaction=self.before)
 
 
 Batches: TypeAlias = Callable[[ExecutionContext], Iterator[list[Row]]]

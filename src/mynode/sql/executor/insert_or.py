@@ -8,11 +8,10 @@ from typing import TypeAlias
 from mynode.base.sql_errors import CardinalityError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.rows import TableRows
-from mynode.sql import plan
-from mynode.sql.compiler import Compiler, RowsFunction
 from mynode.sql.executor.changes import Target, finish, microseconds
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.output import Returning
+from mynode.sql.executor.per_row import PerRow
 from mynode.sql.result import Completion
 from mynode.values.types import Row
 
@@ -20,18 +19,18 @@ _Finder: TypeAlias = Callable[[Transaction, Row], bytes | None]
 """The key of the row that is in the way of a new one; enters the read set."""
 
 
-def insert_or(target: Target, source: Batches, on_conflict: plan.OnConflict, returning: Returning | None) -> Execute:
+def insert_or(
+    target: Target, source: Batches, constraints: Sequence[str], update: PerRow | None, returning: Returning | None
+) -> Execute:
     """Adds the source's rows, which have the table's columns, as far as nothing is in their way.
+
+    A row of the table that is, by one of the constraints, becomes what `update` makes of it and the new row together.
 
     The execution raises what the check does, `UniqueViolationError` of constraints that the clause does not mean,
     `CardinalityError` for a row that is in the way of two, and what follows by foreign keys.
     """
     rows, check = target.rows, target.check
-    find = _finder(rows, on_conflict.constraints)
-    compute: RowsFunction | None = None
-    if on_conflict.update is not None:
-        update = on_conflict.update
-        compute = Compiler(update.columns).rows(update.condition, update.values)
+    find = _finder(rows, constraints)
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
@@ -52,11 +51,11 @@ def insert_or(target: Target, source: Batches, on_conflict: plan.OnConflict, ret
                     written.append(row)
                     if consequences is not None:
                         consequences.inserted(rows.table.name, key, row)
-                elif compute is not None:
+                elif update is not None:
                     if present in touched:
                         raise _changed_twice()
                     old = rows.read_again(transaction, present)
-                    for new in compute([(*old, *row)], context):
+                    for new in (yield from update([(*old, *row)], context)):
                         check([new], context)
                         key = _update(rows, transaction, present, new)
                         touched.update((present, key))
@@ -65,7 +64,7 @@ def insert_or(target: Target, source: Batches, on_conflict: plan.OnConflict, ret
                             consequences.updated(rows.table.name, key, old, new)
             count += len(written)
             if returning is not None:
-                returned += returning.of(written, context)
+                returned += yield from returning.of(written, context)
         yield from finish(consequences, returning, returned)
         return Completion(f"INSERT 0 {count}", count)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
-from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.per_row import PerRow
 from mynode.sql.expressions import PlanColumn
 from mynode.sql.result import Completion
 from mynode.values.types import TEXT, Row
@@ -48,19 +48,19 @@ class Returning:
     The rows are kept until the statement is done, because it can fail until then.
 
     Args:
-        compute: from rows as the statement has them (see `plan.Insert` and its like) to those it returns.
+        made: from rows as the statement has them (see `plan.Insert` and its like) to those it returns.
         columns: of the rows that it returns.
     """
 
-    __slots__ = ("_compute", "_texts")
+    __slots__ = ("_made", "_texts")
 
-    def __init__(self, compute: RowsFunction, columns: Sequence[PlanColumn]) -> None:
-        self._compute = compute
+    def __init__(self, made: PerRow, columns: Sequence[PlanColumn]) -> None:
+        self._made = made
         self._texts = text_places(columns)
 
-    def of(self, rows: Sequence[Row], context: ExecutionContext) -> list[Row]:
-        """The rows returned for these. Raises `QueryMemoryError`."""
-        returned = self._compute(rows, context)
+    def of(self, rows: Sequence[Row], context: ExecutionContext) -> Generator[list[Row], None, list[Row]]:
+        """The rows returned for these, with pauses. Raises `QueryMemoryError`."""
+        returned = yield from self._made(rows, context)
         context.memory.keep(returned)
         return returned
 

@@ -29,13 +29,12 @@ def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
 
 
 def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
-    """The plan with its topmost query node changed."""
+    """The plan with its topmost query node changed, and with it the queries for each row that it changes."""
     match node:
         case plan.Select() | plan.Insert() | plan.Update() | plan.Delete():
-            return replace(node, input=change(node.input))
+            return _change_data_plan(node, change)
         case plan.Explain():
-            inner = node.plan
-            return replace(node, plan=replace(inner, input=change(inner.input)))
+            return replace(node, plan=_change_data_plan(node.plan, change))
         case (
             plan.CreateTable()
             | plan.AlterTable()
@@ -49,6 +48,21 @@ def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
         ):
             return node
     assert_never(node)
+
+
+def _change_data_plan(node: plan.DataPlan, change: Rule) -> plan.DataPlan:
+    changed = replace(node, input=change(node.input))
+    if not isinstance(changed, plan.Select) and changed.returning is not None:
+        made = _change_per_row(changed.returning.made, change)
+        changed = replace(changed, returning=replace(changed.returning, made=made))
+    if isinstance(changed, plan.Insert) and changed.on_conflict is not None and changed.on_conflict.update is not None:
+        update = replace(changed.on_conflict.update, made=_change_per_row(changed.on_conflict.update.made, change))
+        changed = replace(changed, on_conflict=replace(changed.on_conflict, update=update))
+    return changed
+
+
+def _change_per_row(made: plan.PerRow, change: Rule) -> plan.PerRow:
+    return made if made.query is None else replace(made, query=change(made.query))
 
 
 def rewrite_query(node: plan.QueryNode, rule: Rule) -> plan.QueryNode:

@@ -18,10 +18,24 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
+class PerRow:
+    """Values made of each row that a statement changes, if the condition is TRUE for it.
+
+    Attributes:
+        query: makes the same where sub-queries take part: over no input, with the row's columns as `OuterValue`s. It
+            sees what was there before the statement.
+    """
+
+    condition: Expression | None
+    values: tuple[Expression, ...]
+    query: QueryNode | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Returning:
     """What a change of rows answers for each of them: values over the columns of its input."""
 
-    values: tuple[Expression, ...]
+    made: PerRow
     columns: tuple[PlanColumn, ...]
 
 
@@ -71,13 +85,12 @@ class ConflictUpdate:
     """DO UPDATE: the row that is in the way gets new values if the condition is TRUE.
 
     Attributes:
-        columns: of the row that is in the way, then of the one that was to be inserted: what the expressions are over.
-        values: one a column of the table.
+        columns: of the row that is in the way, then of the one that was to be inserted: what the new one is made of.
+        made: one value a column of the table.
     """
 
     columns: tuple[PlanColumn, ...]
-    condition: Expression | None
-    values: tuple[Expression, ...]
+    made: PerRow
 
 
 @dataclass(frozen=True, slots=True)
