@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster sql status bench test lint unit metamorphic format protos clean distclean
+.PHONY: help cluster sql status bench test lint unit metamorphic comparison format protos clean distclean
 
 help: ## Show this list
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ unit: .venv/.dev ## Run all tests
 
 metamorphic: .venv/.dev ## Check 100,000 random queries against one another; prints the seed
 	@$(BIN)/python -m mynode.testing.metamorphic
+
+comparison: .venv/.dev ## Compare 100,000 random statements with Python's sqlite3; prints the seed
+	@$(BIN)/python -m mynode.testing.sqlite_comparison
 
 format: .venv/.dev ## Format the code
 	$(BIN)/ruff check --fix

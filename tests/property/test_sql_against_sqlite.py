@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from mynode.testing.random_cases import Mismatch, Tally
 from mynode.testing.sql_database import SqlDatabase
 from mynode.testing.sql_generator import CREATE, INSERT, SqlGenerator
+from mynode.testing.sqlite_comparison import main, run_case
 from mynode.values.types import Row
 
 RANDOMS = st.integers(0, 2**32).map(Random)
@@ -131,6 +133,27 @@ def test_a_condition_means_the_same_where_nothing_can_be_optimized(random: Rando
         assert found == [row[:2] for row in reversed(values) if row[2] is True]
         unindexed = f"SELECT id, k FROM t WHERE CASE WHEN {condition} THEN TRUE END ORDER BY id + 0 DESC, k || '' DESC"
         assert found == database.rows(unindexed)
+
+
+@pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 39), reason="SQLite has had RIGHT and FULL joins since 3.39")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**40))
+def test_whole_statements_do_as_in_sqlite(case: int) -> None:
+    """Queries of all parts, and changes under constraints; `make comparison` is the long run."""
+    tally = Tally()
+    run_case(case, tally)
+    assert tally.statements
+
+
+def test_a_difference_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqlDatabase, "rows", lambda *_: [(42,)])
+    with pytest.raises(Mismatch, match=r"(?s)CREATE TABLE t .* here: .*42.*SQLite: "):
+        run_case(1, Tally())
+
+
+def test_the_command_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seed", "4", "--statements", "20"]) == 0
+    assert "checks: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -285,11 +285,12 @@ class QueryPlanner:
             raise SqlSyntaxError(
                 f"each {word} query must have the same number of columns", position=operation.right.position
             )
-        types = [
-            common_type([_free(left, place), _free(right, place)], word, operation.right.position)
-            for place in range(len(left.columns))
+        columns_of = [_free_columns(left, operation.left), _free_columns(right, operation.right)]
+        types = [common_type(pair, word, operation.right.position) for pair in zip(*columns_of, strict=True)]
+        sides = [
+            self._as_types(side, values, types, operation.position)
+            for side, values in zip((left, right), columns_of, strict=True)
         ]
-        sides = [self._as_types(side, types, operation.position) for side in (left, right)]
         columns = tuple(
             self._ids.column(one.name, type_, nullable=one.nullable or other.nullable)
             for one, other, type_ in zip(sides[0].columns, sides[1].columns, types, strict=True)
@@ -306,13 +307,14 @@ class QueryPlanner:
             return self.query(side)
         return self._body(ast.Query(side, (), None, None, (), side.position))
 
-    def _as_types(self, node: plan.QueryNode, types: Sequence[SqlType], position: int) -> plan.QueryNode:
+    def _as_types(
+        self, node: plan.QueryNode, free: Sequence[Expression], types: Sequence[SqlType], position: int
+    ) -> plan.QueryNode:
         if [column.type for column in node.columns] == list(types):
             return node
         values = tuple(
-            coerce(_free(node, place), type_, CastLevel.IMPLICIT, self._parameters, position)
-            or ColumnValue(node.columns[place])
-            for place, type_ in enumerate(types)
+            coerce(value, type_, CastLevel.IMPLICIT, self._parameters, position) or value
+            for value, type_ in zip(free, types, strict=True)
         )
         columns = tuple(
             self._ids.column(column.name, type_, nullable=column.nullable)
@@ -367,10 +369,17 @@ class QueryPlanner:
         return plan.Project(limited, tuple(map(ColumnValue, kept)), kept)
 
 
-def _free(node: plan.QueryNode, place: int) -> Expression:
-    """A column of a side of a set operation; a bare NULL takes the type of the other side."""
-    if isinstance(node, plan.Project):
-        value = node.values[place]
-        if isinstance(value, Constant) and value.value is None:
-            return Constant(None, UNKNOWN)
-    return ColumnValue(node.columns[place])
+def _free_columns(node: plan.QueryNode, side: ast.QueryBody | ast.Query) -> list[Expression]:
+    """The columns of a side of a set operation; a bare NULL or quoted constant takes the type of the other side."""
+    while isinstance(side, ast.Query):
+        side = side.body
+    columns: list[Expression] = [ColumnValue(column) for column in node.columns]
+    if not isinstance(side, ast.Select) or any(isinstance(item, ast.Star) for item in side.items):
+        return columns
+    for place, item in enumerate(side.items):
+        match item:
+            case ast.SelectExpression(expression=ast.NullLiteral()):
+                columns[place] = Constant(None, UNKNOWN)
+            case ast.SelectExpression(expression=ast.StringLiteral(value=text)):
+                columns[place] = Constant(text, UNKNOWN)
+    return columns

@@ -11,29 +11,25 @@ NoREC and TLP are those of SQLancer (Rigger and Su, "Detecting Optimization Bugs
 Non-Optimizing Reference Engine Construction", ESEC/FSE 2020; "Finding Bugs in Database Systems via Query
 Partitioning", OOPSLA 2020).
 
-    python -m mynode.testing.metamorphic --queries 100000 [--seed S]
+    python -m mynode.testing.metamorphic [--statements 100000] [--seed S]
     python -m mynode.testing.metamorphic --case C
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from decimal import Decimal
-from random import Random, SystemRandom
+from random import Random
 from typing import Any, Final, TypeAlias
 
 from mynode.base.errors import InvariantViolation, MyNodeError
 from mynode.sql.optimizer.optimizer import ALL_RULES
+from mynode.testing.random_cases import Mismatch, Tally, bag, command
 from mynode.testing.sql_database import SqlDatabase
 from mynode.testing.sql_generator import INSERT, SqlGenerator
 from mynode.values.types import Row
 
-QUERIES: Final = 100_000
+MODULE: Final = "mynode.testing.metamorphic"
 CHECKS_PER_CASE: Final = 12
 
 _COLUMNS: Final = "id INTEGER NOT NULL, k TEXT NOT NULL, a INTEGER, b INTEGER, s TEXT, f FLOAT, p BOOLEAN"
@@ -43,21 +39,6 @@ _AGGREGATES: Final = "count(*), count(a), sum(a), min(b), max(b), min(s), max(s)
 _Combine: TypeAlias = Callable[[list[Any]], object]
 _COMBINED: Final[tuple[_Combine, ...]] = (sum, sum, sum, min, max, min, max, min, max)
 _JOINED: Final = ("x.a > y.b", "z.s = x.s", "y.p", "x.id + z.id > 3", "y.a IS NULL OR z.a = 1", "x.k IN ('a', z.s)")
-
-Bag: TypeAlias = Counter[tuple[object, ...]]
-
-
-class Mismatch(Exception):
-    """Two ways to ask the same gave different answers."""
-
-
-@dataclass
-class Tally:
-    """What was done: queries, checks by kind, and checks left out because a query failed with a typed error."""
-
-    queries: int = 0
-    left_out: int = 0
-    checks: Counter[str] = field(default_factory=Counter)
 
 
 class Case:
@@ -101,7 +82,7 @@ class Case:
             except InvariantViolation:
                 raise
             except MyNodeError:
-                self._tally.left_out += 1
+                self._tally.left_out["checks with a query that failed"] += 1
             else:
                 self._tally.checks[check.__name__.strip("_")] += 1
 
@@ -115,25 +96,25 @@ class Case:
 
     def _tlp(self) -> None:
         condition = self._generator.condition()
-        whole = _bag(self._rows("SELECT * FROM t"))
-        self._equal(whole, _bag(self._parts("SELECT * FROM t", condition)), condition)
+        whole = bag(self._rows("SELECT * FROM t"))
+        self._equal(whole, bag(self._parts("SELECT * FROM t", condition)), condition)
 
     def _tlp_join(self) -> None:
         query = self._generator.joined().partition(" WHERE ")[0]
         condition = self._random.choice(_JOINED)
-        whole = _bag(self._rows(query))
-        self._equal(whole, _bag(self._parts(query, condition)), f"{query} / {condition}")
+        whole = bag(self._rows(query))
+        self._equal(whole, bag(self._parts(query, condition)), f"{query} / {condition}")
 
     def _tlp_distinct(self) -> None:
         query, condition = self._generator.distinct().partition(" WHERE ")[0], self._generator.condition()
-        whole = _bag(self._rows(query))
-        self._equal(whole.keys(), _bag(self._parts(query, condition)).keys(), f"{query} / {condition}")
+        whole = bag(self._rows(query))
+        self._equal(whole.keys(), bag(self._parts(query, condition)).keys(), f"{query} / {condition}")
         self._equal(set(whole.values()) <= {1}, True, f"{query}: each row once")
 
     def _tlp_aggregate(self) -> None:
         condition, key = self._generator.condition(), self._random.choice(("a", "s", "p", "id", "k"))
         query = f"SELECT {key}, {_AGGREGATES} FROM t"
-        whole = _bag(self._rows(f"{query} GROUP BY {key}"))
+        whole = bag(self._rows(f"{query} GROUP BY {key}"))
         groups: dict[object, list[Row]] = {}
         for part in _partitions(condition):
             for row in self._rows(f"{query} WHERE {part} GROUP BY {key}"):
@@ -142,7 +123,7 @@ class Case:
             (group, *(_combine(how, column) for how, column in zip(_COMBINED, zip(*rows, strict=True), strict=False)))
             for group, rows in ((group, [row[1:] for row in rows]) for group, rows in groups.items())
         ]
-        self._equal(whole, _bag(joined), f"{query} / {condition}")
+        self._equal(whole, bag(joined), f"{query} / {condition}")
 
     def _indexes(self) -> None:
         generator = self._generator
@@ -150,8 +131,8 @@ class Case:
             (generator.select, generator.joined, generator.limited, generator.aggregate, generator.grouped)
         )
         sql = make()
-        self._tally.queries += 2
-        self._equal(_bag(self._database.rows(sql)), _bag(self._plain.rows(sql)), sql)
+        self._tally.statements += 2
+        self._equal(bag(self._database.rows(sql)), bag(self._plain.rows(sql)), sql)
 
     def _rules(self) -> None:
         generator = self._generator
@@ -162,8 +143,8 @@ class Case:
         sql = make()
         other = SqlDatabase(without_rule=rule)
         other.view = self._database.view
-        self._tally.queries += 2
-        self._equal(_bag(self._database.rows(sql)), _bag(other.rows(sql)), f"without {rule.__name__}: {sql}")
+        self._tally.statements += 2
+        self._equal(bag(self._database.rows(sql)), bag(other.rows(sql)), f"without {rule.__name__}: {sql}")
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +155,7 @@ class Case:
             self._plain.execute(plain_sql)
 
     def _rows(self, sql: str) -> list[Row]:
-        self._tally.queries += 1
+        self._tally.statements += 1
         return self._database.rows(sql)
 
     def _parts(self, query: str, condition: str) -> list[Row]:
@@ -189,55 +170,18 @@ def _partitions(condition: str) -> tuple[str, str, str]:
     return f"({condition})", f"NOT ({condition})", f"({condition}) IS NULL"
 
 
-def _bag(rows: Iterable[tuple[object, ...]]) -> Bag:
-    """The rows whatever their order, numbers by their value."""
-    return Counter(
-        tuple(
-            round(float(value), 9) + 0.0 if isinstance(value, int | float | Decimal) and value is not True else value
-            for value in row
-        )
-        for row in rows
-    )
-
-
 def _combine(how: _Combine, values: Iterable[object]) -> object:
     """An aggregate of partitions' aggregates; of no values at all NULL."""
     known = [value for value in values if value is not None]
     return how(known) if known else None
 
 
-def run(seed: int, queries: int) -> Tally:
-    """Cases from `seed` on, up to so many queries. Raises `Mismatch`, which names the case."""
-    tally, case = Tally(), seed
-    while tally.queries < queries:
-        try:
-            Case(case, tally).run()
-        except Exception as error:
-            raise Mismatch(f"{error}\nagain: python -m mynode.testing.metamorphic --case {case}") from error
-        case += 1
-    return tally
+def run_case(case: int, tally: Tally) -> None:
+    Case(case, tally).run()
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m mynode.testing.metamorphic", description="Check SQL by itself.")
-    parser.add_argument("--queries", type=int, default=QUERIES)
-    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(2**40))
-    parser.add_argument("--case", type=int, help="run this one case again")
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    seed, queries = (options.seed, options.queries) if options.case is None else (options.case, 1)
-    sys.stdout.write(f"seed {seed}\n")
-    try:
-        tally = run(seed, queries)
-    except Mismatch as mismatch:
-        sys.stdout.write(f"{mismatch}\n")
-        return 1
-    checks = ", ".join(f"{name} {count:,}" for name, count in sorted(tally.checks.items()))
-    sys.stdout.write(
-        f"{tally.queries:,} queries in {time.monotonic() - started:.0f} s; checks: {checks}; "
-        f"left out, as a query failed: {tally.left_out:,}\n"
-    )
-    return 0
+    return command(MODULE, "Check SQL by itself.", run_case, arguments)
 
 
 if __name__ == "__main__":
