@@ -195,8 +195,8 @@ class _Changes:
         if refusal is not None:
             self._tally.checks[f"{word} refused"] += 1
             return False
-        if word == "DELETE":  # SQLite leaves out a row that another row's cascade has deleted by then
-            self._equal("rows returned", bag(rows) <= bag(answer.rows), True, f"{answer.rows} / {rows}")
+        if word == "DELETE":  # SQLite shows a row as the action for an earlier one has left it, or not at all
+            self._equal("rows deleted", bag(row[:1] for row in rows) <= bag(row[:1] for row in answer.rows), True)
             self._equal("count", cursor.rowcount <= _count(answer), True, f"{answer.tag} / {cursor.rowcount}")
         else:
             self._equal("rows returned", bag(answer.rows), bag(rows))
