@@ -19,7 +19,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog_codec import decode_relation, encode_table, encode_view
 from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_ID, TABLES, TABLES_END, table_record_key
-from mynode.relation.schema import Index, Table, View
+from mynode.relation.schema import NO_ID, Index, Table, View
 
 CatalogVersion: TypeAlias = int
 """Names one state of the catalog: >= 0 a committed one, < 0 one with a transaction's own changes."""
@@ -118,9 +118,10 @@ def create_table(transaction: Transaction, draft: Table) -> Table:
 
 
 def with_new_counters(transaction: Transaction, table: Table) -> Table:
-    """The table with counters, which begin at 1, for the columns that count by themselves."""
+    """The table with counters, which begin at 1, for the columns that count by themselves and have none."""
     columns = tuple(
-        column if column.identity is None else replace(column, counter=new_id(transaction)) for column in table.columns
+        replace(column, counter=new_id(transaction)) if column.identity and column.counter == NO_ID else column
+        for column in table.columns
     )
     return replace(table, columns=columns)
 

@@ -43,6 +43,11 @@ def counter_key(counter: int) -> bytes:
     return _KEY.pack(COUNTERS, counter)
 
 
+def start_counter(transaction: Transaction, counter: int, first: int) -> None:
+    """Let a new counter, which the transaction made, begin with this number."""
+    transaction.put(counter_key(counter), msgpack.packb(first))
+
+
 def draw_block(transaction: Transaction, counter: int, count: int) -> range:
     """The next numbers of the counter; they are the caller's once the transaction, which does nothing else, commits."""
     key = counter_key(counter)

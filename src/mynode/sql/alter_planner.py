@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
@@ -19,10 +19,12 @@ from mynode.base.sql_errors import (
     UndefinedColumnError,
     UndefinedObjectError,
 )
-from mynode.relation.schema import Column, ForeignKey, Index, PrimaryKey, Table, View
+from mynode.relation.references import unique_positions
+from mynode.relation.schema import NO_ID, Column, ForeignKey, Index, PrimaryKey, Table, View
 from mynode.sql import ast, plan
-from mynode.sql.expressions import Expression, columns_in, is_volatile
-from mynode.sql.foreign_keys import define_foreign_key
+from mynode.sql.column_types import converted, is_widening, refuse_viewed, with_type
+from mynode.sql.expressions import ColumnValue, Constant, Expression, columns_in, is_volatile
+from mynode.sql.foreign_keys import define_foreign_key, incompatible
 from mynode.sql.index_planner import unique_index
 from mynode.sql.names import TableNames
 from mynode.sql.parser import parse_stored_expression
@@ -40,7 +42,7 @@ def plan_alter_table(statement: ast.AlterTable, tables: TableNames, ids: ColumnI
     planner = _Alteration(tables.find(statement.table), tables, ids)
     for alteration in statement.alterations:
         planner.apply(alteration)
-    return planner.plan(is_alone=len(statement.alterations) == 1)
+    return planner.planned(is_alone=len(statement.alterations) == 1)
 
 
 class _Alteration:
@@ -51,7 +53,8 @@ class _Alteration:
         missing: by slot, what rows that are there have in new columns.
         not_null, checks, foreign_keys: names of columns and constraints that rows which are there may not satisfy.
         indexes: that must be built.
-        is_keyed: the table gets a primary key, so that its rows move.
+        values: by slot, what rows that are there have in columns whose type changes, over the columns before.
+        rewrites: the rows cannot stay as they are.
     """
 
     def __init__(self, table: Table, tables: TableNames, ids: ColumnIds) -> None:
@@ -67,11 +70,14 @@ class _Alteration:
         self._checks: list[str] = []
         self._foreign_keys: list[str] = []
         self._indexes: list[Index] = []
-        self._is_keyed = False
+        self._columns_before = ids.of_table(table, table.name)
+        self._values: dict[int, Expression] = {}
+        self._rewrites = False
 
-    def plan(self, *, is_alone: bool) -> plan.AlterTable:
+    def planned(self, *, is_alone: bool) -> plan.AlterTable:
         table = self._table
         rules = row_rules(table, self._ids)
+        rewrite = self._rewrite() if self._rewrites else None
         return plan.AlterTable(
             self._before,
             table.name,
@@ -80,14 +86,30 @@ class _Alteration:
                 tuple(self._others.values()),
                 tuple(self._dropped_views.values()),
                 tuple(self._changed_views),
-                tuple(self._missing.items()),
+                () if self._rewrites else tuple(self._missing.items()),
                 tuple(self._not_null),
                 replace(rules, checks=tuple(check for check in rules.checks if check.name in self._checks)),
                 tuple(one for one in table.foreign_keys if one.name in self._foreign_keys),
                 tuple(self._indexes),
-                self._is_keyed,
+                rewrite,
                 is_alone,
             ),
+        )
+
+    def _rewrite(self) -> plan.Rewrite:
+        slots = [column.slot for column in self._before.columns]
+        values: dict[int, Expression] = dict(zip(slots, map(ColumnValue, self._columns_before), strict=True))
+        values |= self._missing | self._values
+        numbered = tuple(
+            place for place, column in enumerate(self._table.columns) if column.identity and column.counter == NO_ID
+        )
+        return plan.Rewrite(
+            self._columns_before,
+            tuple(
+                Constant(None, column.type) if place in numbered else values[column.slot]
+                for place, column in enumerate(self._table.columns)
+            ),
+            numbered,
         )
 
     def apply(self, action: ast.TableAlteration) -> None:
@@ -100,6 +122,8 @@ class _Alteration:
                 self._set_default(action)
             case ast.SetNotNull():
                 self._set_not_null(action)
+            case ast.SetType():
+                self._set_type(action)
             case ast.AddConstraint():
                 self._add_constraint(action.constraint)
             case ast.DropConstraint():
@@ -126,11 +150,7 @@ class _Alteration:
         column = define_column(definition, table.slots, in_key=False, ids=self._ids)
         value = default_of(column, self._ids)
         if is_volatile(value):
-            raise FeatureNotSupportedError(
-                "a new column with a default that differs from row to row is not supported yet",
-                position=definition.position,
-                hint="Add the column, UPDATE the rows, then SET DEFAULT.",
-            )
+            self._rewrites = True
         self._table = replace(table, columns=(*table.columns, column), slots=table.slots + 1)
         self._missing[column.slot] = value
         if column.not_null:
@@ -145,10 +165,6 @@ class _Alteration:
             if action.if_exists:
                 return
             raise self._undefined_column(action.column)
-        if table.primary_key is not None and dropped in table.primary_key.columns:
-            raise FeatureNotSupportedError(
-                f'column "{name}" cannot be dropped: it is in the primary key', position=action.column.position
-            )
         self._drop_views(table.columns[dropped], f"column {name} of table {table.name}", cascade=action.cascade)
         self._drop_references(
             lambda one: name in one.referenced, f"column {name} of table {table.name}", cascade=action.cascade
@@ -165,6 +181,9 @@ class _Alteration:
             if columns[dropped] not in columns_in(condition):
                 kept_checks.append(check)
         key = table.primary_key
+        if key is not None and dropped in key.columns:
+            key = None
+            self._rewrites = True
         self._table = replace(
             table,
             columns=table.columns[:dropped] + table.columns[dropped + 1 :],
@@ -207,6 +226,50 @@ class _Alteration:
         self._change_column(position, replace(column, not_null=action.not_null))
         if action.not_null:
             self._not_null.append(column.name)
+
+    def _set_type(self, action: ast.SetType) -> None:
+        position = self._position(action.column)
+        column = self._table.columns[position]
+        refuse_viewed(column, self._before, self._tables.catalog, action.column.position)
+        changed = with_type(column, action, self._ids)
+        if action.using is None and is_widening(column.type, changed.type):
+            self._change_column(position, changed)
+            return
+        before = [column.slot for column in self._before.columns]
+        values = dict(zip(before, self._columns_before, strict=True))
+        own = self._values.get(column.slot) or self._missing.get(column.slot) or ColumnValue(values[column.slot])
+        self._values[column.slot] = converted(own, action, changed, self._before.name, self._columns_before, self._ids)
+        self._foreign_keys += self._references_of(position, changed, action.column.position)
+        self._checks += [check.name for check in self._table.checks]
+        self._change_column(position, changed)
+        self._rewrites = True
+
+    def _references_of(self, position: int, changed: Column, at: int) -> Iterator[str]:
+        """The foreign keys of the table that its rows are to be checked for when a column changes its type.
+
+        Raises `DatatypeMismatchError` for one that cannot be, and `FeatureNotSupportedError` where other rows would
+        have to be checked.
+        """
+        name = self._table.columns[position].name
+        for one in self._table.foreign_keys:
+            if position in one.columns:
+                parent = self._table if one.table == self._table.name else self._tables.known(one.table)
+                other = parent.position_of(one.referenced[one.columns.index(position)])
+                if other is not None and parent.columns[other].type.base is not changed.type.base:
+                    raise incompatible(one.name, changed, parent.columns[other], at)
+                yield one.name
+        for child in map(self._tables.known, self._before.referenced_by):
+            for one in child.foreign_keys:
+                if one.table == self._before.name and name in one.referenced:
+                    referring = child.columns[one.columns[one.referenced.index(name)]]
+                    if referring.type.base is not changed.type.base:
+                        raise incompatible(one.name, referring, changed, at)
+                    raise FeatureNotSupportedError(
+                        f'column "{name}" cannot change its values: foreign key "{one.name}" of table "{child.name}" '
+                        "refers to it",
+                        position=at,
+                        hint="Drop the foreign key, and add it again.",
+                    )
 
     def _rename_column(self, action: ast.RenameColumn) -> None:
         table, old, new = self._table, action.column.name, action.new_name.name
@@ -271,9 +334,16 @@ class _Alteration:
                 assert_never(constraint)
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a new index cannot have the name. One that is being built goes on."""
-        index = self._before.index(name)
-        return self._tables.is_taken(name) and (index is None or index.is_ready)
+        """Whether a new index or key cannot have the name.
+
+        An index that is being built goes on, and what the actions before have dropped is in nobody's way.
+        """
+        index, key = self._before.index(name), self._before.primary_key
+        if index is not None:
+            return index.is_ready and self._table.index(name) is not None
+        if key is not None and key.name == name:
+            return self._table.primary_key is not None
+        return self._tables.is_taken(name)
 
     def _add_primary_key(self, constraint: ast.PrimaryKey) -> None:
         table = self._table
@@ -286,27 +356,30 @@ class _Alteration:
             self._change_column(position, replace(self._table.columns[position], not_null=True))
             self._not_null.append(table.columns[position].name)
         name = constraint.name or f"{table.name}_pkey"
-        if self._tables.is_taken(name):
+        if self._is_taken(name):
             raise DuplicateTableError(f'relation "{name}" already exists', position=constraint.position)
         self._table = replace(self._table, primary_key=PrimaryKey(name, positions))
-        self._is_keyed = True
+        self._rewrites = True
 
     def _drop_constraint(self, action: ast.DropConstraint) -> None:
         table, name = self._table, action.constraint.name
         index = table.index(name)
-        if table.primary_key is not None and table.primary_key.name == name:
-            raise FeatureNotSupportedError(
-                "dropping a primary key is not supported yet", position=action.constraint.position
-            )
-        if index is not None and index.is_constraint:
-            columns = {table.columns[column.position].name for column in index.columns}
+        is_key = table.primary_key is not None and table.primary_key.name == name
+        if is_key or (index is not None and index.is_constraint):
+
+            def without(table: Table) -> Table:
+                if is_key:
+                    return replace(table, primary_key=None)
+                return replace(table, indexes=tuple(one for one in table.indexes if one.name != name))
+
+            left = [{table.columns[one].name for one in key} for key in unique_positions(without(table))]
             self._drop_references(
-                lambda one: set(one.referenced) == columns,
+                lambda one: set(one.referenced) not in left,
                 f"constraint {name} on table {table.name}",
                 cascade=action.cascade,
             )
-            table = self._table
-            self._table = replace(table, indexes=tuple(one for one in table.indexes if one.name != name))
+            self._table = without(self._table)
+            self._rewrites |= is_key
             return
         checks = tuple(one for one in table.checks if one.name != name)
         foreign_keys = tuple(one for one in table.foreign_keys if one.name != name)

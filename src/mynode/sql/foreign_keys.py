@@ -12,7 +12,7 @@ from mynode.base.sql_errors import (
     UndefinedObjectError,
 )
 from mynode.relation.references import unique_positions
-from mynode.relation.schema import ForeignKey, ReferentialAction, Table
+from mynode.relation.schema import Column, ForeignKey, ReferentialAction, Table
 from mynode.sql import ast, plan
 from mynode.sql.constraint_names import default_name, numbered_names
 from mynode.sql.names import TableNames
@@ -62,14 +62,19 @@ def define_foreign_key(
     for own, other in zip(columns, referenced, strict=True):
         left, right = table.columns[own], parent.columns[other]
         if left.type.base != right.type.base:
-            raise DatatypeMismatchError(
-                f'foreign key constraint "{name}" cannot be implemented',
-                detail=f'Key columns "{left.name}" and "{right.name}" are of incompatible types: '
-                f"{left.type} and {right.type}.",
-                position=constraint.position,
-            )
+            raise incompatible(name, left, right, constraint.position)
     referenced_names = tuple(parent.columns[position].name for position in referenced)
     return ForeignKey(name, columns, parent.name, referenced_names, constraint.on_delete, constraint.on_update)
+
+
+def incompatible(name: str, referring: Column, referenced: Column, position: int) -> DatatypeMismatchError:
+    """The error that a foreign key's columns have different types."""
+    return DatatypeMismatchError(
+        f'foreign key constraint "{name}" cannot be implemented',
+        detail=f'Key columns "{referring.name}" and "{referenced.name}" are of incompatible types: '
+        f"{referring.type} and {referenced.type}.",
+        position=position,
+    )
 
 
 def _referenced(constraint: ast.ForeignKey, parent: Table) -> tuple[int, ...]:

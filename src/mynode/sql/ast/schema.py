@@ -196,6 +196,16 @@ class RenameColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class SetType:
+    """`ALTER [COLUMN] column [SET DATA] TYPE type [USING using]`."""
+
+    column: Identifier
+    type: TypeName
+    using: Expression | None
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RenameTable:
     """`RENAME TO new_name`, always the only action."""
 
@@ -204,7 +214,15 @@ class RenameTable:
 
 
 TableAlteration: TypeAlias = (
-    AddColumn | DropColumn | SetDefault | SetNotNull | AddConstraint | DropConstraint | RenameColumn | RenameTable
+    AddColumn
+    | DropColumn
+    | SetDefault
+    | SetNotNull
+    | SetType
+    | AddConstraint
+    | DropConstraint
+    | RenameColumn
+    | RenameTable
 )
 
 

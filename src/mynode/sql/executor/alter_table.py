@@ -1,11 +1,11 @@
-"""ALTER TABLE and TRUNCATE: new records of tables; rows are looked at to check them, and hardly ever written.
+"""ALTER TABLE and TRUNCATE: new records of tables; rows are looked at to check them, and seldom written anew.
 
 A check of the rows that are there has read them all, so whoever changes one at the same time conflicts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mynode.base.errors import InvariantViolation
@@ -23,12 +23,14 @@ from mynode.relation.catalog import (
     table_exists,
     with_new_counters,
 )
+from mynode.relation.counters import start_counter
 from mynode.relation.index_build import IndexTooBigError, create_index
 from mynode.relation.references import Reference
 from mynode.relation.rows import TableRows
-from mynode.relation.schema import Table
+from mynode.relation.schema import NO_ID, Table
 from mynode.sql import plan
 from mynode.sql.compiler import Compiler
+from mynode.sql.executor.changes import microseconds
 from mynode.sql.executor.context import Execute, Execution, ExecutionContext
 from mynode.sql.executor.foreign_keys import nothing_referred_to
 from mynode.sql.expressions import IsTruth
@@ -44,6 +46,7 @@ def alter_table(node: plan.AlterTable) -> Execute:
     if before is None or after is None:
         return _nothing(node.name)
     values = Compiler().values([value for _, value in after.missing])
+    rewrite = None if after.rewrite is None else _rewriting(before, after.rewrite)
 
     def run(context: ExecutionContext) -> Execution:
         transaction = context.transaction
@@ -52,13 +55,12 @@ def alter_table(node: plan.AlterTable) -> Execute:
             replace(column, missing=missing[column.slot]) if column.slot in missing else column
             for column in after.table.columns
         )
-        old = TableRows(replace(after.table, columns=columns, primary_key=before.primary_key, indexes=()))
-        table = replace(after.table, columns=columns)
-        if after.is_keyed:
-            table = replace(table, id=new_id(transaction), shortest_record=table.slots)
+        table = with_new_counters(transaction, replace(after.table, columns=columns))
+        if rewrite is not None:
+            table = emptied(transaction, table)
         _put(transaction, before, table, after)
-        if after.is_keyed:
-            yield from _move_rows(transaction, old, TableRows(table))
+        if rewrite is not None:
+            yield from rewrite(TableRows(table), context)
         for draft in after.indexes:
             try:
                 for _ in create_index(transaction, _current(transaction, table.name), draft):
@@ -106,14 +108,45 @@ def _current(transaction: Transaction, name: str) -> Table:
     return table
 
 
-def _move_rows(transaction: Transaction, old: TableRows, new: TableRows) -> Iterator[list[Row]]:
-    """Write all rows at their new keys, where nothing was before; the old ones become garbage."""
-    for count, (_, record) in enumerate(transaction.scan(old.low, old.high), 1):
-        row = old.decode(record)
-        _refuse_nulls(new.table, row, [column.name for column in new.table.columns if column.not_null])
-        new.insert(transaction, row)
-        if count % ROWS_BETWEEN_PAUSES == 0:
-            yield []
+def emptied(transaction: Transaction, table: Table) -> Table:
+    """The table under a new id, where there are no rows; the old ones become garbage."""
+    columns = tuple(replace(column, missing=None) for column in table.columns)
+    return replace(table, id=new_id(transaction), columns=columns, shortest_record=table.slots)
+
+
+def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, ExecutionContext], Iterator[list[Row]]]:
+    """Writes all rows of a table anew. Raises what is wrong with a value, and `ProgramLimitExceededError`."""
+    old = TableRows(before)
+    compute = Compiler(node.columns).rows(None, node.values)
+
+    def changed(record: bytes, number: int, context: ExecutionContext) -> Row:
+        row = compute([old.decode(record)], context)[0]
+        return tuple([number if place in node.numbered else value for place, value in enumerate(row)])
+
+    def rewrite(new: TableRows, context: ExecutionContext) -> Iterator[list[Row]]:
+        transaction, table = context.transaction, new.table
+        not_null = [column.name for column in table.columns if column.not_null]
+        row_id = None if table.primary_key else new.row_ids(transaction, microseconds(context.now))
+        number = 0
+        try:
+            for number, (_, record) in enumerate(transaction.scan(old.low, old.high), 1):
+                row = changed(record, number, context)
+                _refuse_nulls(table, row, not_null)
+                if row_id is None:
+                    new.insert(transaction, row)
+                else:
+                    new.insert_at(transaction, row_id(number), row)
+                if number % ROWS_BETWEEN_PAUSES == 0:
+                    yield []
+            for place in node.numbered:
+                start_counter(transaction, table.columns[place].counter, number + 1)
+        except ProgramLimitExceededError as error:
+            raise ProgramLimitExceededError(
+                f'table "{table.name}" is too large to be rewritten in one transaction: {error.message}',
+                hint="Copy its rows, a part at a time, to a new table, and rename that.",
+            ) from None
+
+    return rewrite
 
 
 def _check_rows(context: ExecutionContext, rows: TableRows, after: plan.Alteration) -> Iterator[list[Row]]:
@@ -156,9 +189,10 @@ def truncate(node: plan.Truncate) -> Execute:
         transaction = context.transaction
         for table in node.tables:
             current = _current(transaction, table.name)
-            columns = tuple(replace(column, missing=None) for column in current.columns)
-            empty = replace(current, id=new_id(transaction), columns=columns, shortest_record=current.slots)
-            put_table(transaction, with_new_counters(transaction, empty) if node.restarts else empty)
+            if node.restarts:
+                columns = tuple(replace(column, counter=NO_ID) for column in current.columns)
+                current = with_new_counters(transaction, replace(current, columns=columns))
+            put_table(transaction, emptied(transaction, current))
         return Completion("TRUNCATE TABLE", -1)
 
     return run

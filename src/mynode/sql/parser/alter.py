@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
-from mynode.sql.parser.names import parse_cascade, parse_column, parse_table
+from mynode.sql.parser.expressions import parse_expression
+from mynode.sql.parser.names import parse_cascade, parse_column, parse_table, parse_type
 from mynode.sql.parser.settings import parse_alter_system
 from mynode.sql.parser.tables import (
     CONSTRAINT_STARTS,
@@ -83,18 +84,38 @@ def _parse_drop(cursor: Cursor, position: int) -> ast.DropColumn | ast.DropConst
     return kind(name, if_exists, parse_cascade(cursor), position)
 
 
-def _parse_alter_column(cursor: Cursor, position: int) -> ast.SetDefault | ast.SetNotNull:
-    """`column {SET | DROP} {DEFAULT ... | NOT NULL}`."""
+def _parse_alter_column(cursor: Cursor, position: int) -> ast.SetDefault | ast.SetNotNull | ast.SetType:
+    """`column {SET | DROP} {DEFAULT ... | NOT NULL}`, or `column [SET DATA] TYPE type [USING expression]`."""
     column = parse_column(cursor)
-    if cursor.token.value in ("type", "add"):
-        raise cursor.unsupported("a change of a column's type or identity is")
+    if cursor.token.value == "type":
+        return _parse_type_change(cursor, column, position)
+    if cursor.token.value == "add":
+        raise cursor.unsupported("a change of a column's identity is")
     sets = cursor.accept("SET")
     if not sets:
         cursor.expect("DROP")
-    if cursor.token.value in ("data", "identity", "generated"):
-        raise cursor.unsupported("a change of a column's type or identity is")
+    if sets and cursor.token.value == "data":
+        cursor.advance()
+        return _parse_type_change(cursor, column, position)
+    if cursor.token.value in ("identity", "generated"):
+        raise cursor.unsupported("a change of a column's identity is")
     if cursor.accept("DEFAULT"):
         return ast.SetDefault(column, parse_stored_expression(cursor) if sets else None, position)
     if not cursor.accept_words("NOT", "NULL"):
         raise cursor.error()
     return ast.SetNotNull(column, sets, position)
+
+
+def _parse_type_change(cursor: Cursor, column: ast.Identifier, position: int) -> ast.SetType:
+    """`TYPE type [USING expression]`."""
+    if cursor.token.value != "type":
+        raise cursor.error("TYPE")
+    cursor.advance()
+    type_name = parse_type(cursor)
+    if cursor.symbol == "COLLATE":
+        raise cursor.unsupported("COLLATE is")
+    using = None
+    if cursor.accept("USING"):
+        with cursor.without_parameters():
+            using = parse_expression(cursor)
+    return ast.SetType(column, type_name, using, position)

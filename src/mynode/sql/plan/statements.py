@@ -168,6 +168,21 @@ class DropTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """All rows of a table are written anew, because each changes in a way of its own, or lies elsewhere.
+
+    Attributes:
+        columns: of the table as it was, over which the values are.
+        values: one a column of the table as it shall be.
+        numbered: positions of new columns that count by themselves: the rows are numbered from 1.
+    """
+
+    columns: tuple[PlanColumn, ...]
+    values: tuple[Expression, ...]
+    numbered: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Alteration:
     """What ALTER TABLE makes of a table.
 
@@ -179,7 +194,7 @@ class Alteration:
         missing: by slot, the values of new columns in the rows that are there, over no input.
         not_null, rules, foreign_keys: what the rows that are there must be checked for.
         indexes: of new UNIQUE constraints, to be built.
-        is_keyed: the primary key is new, so that the rows move.
+        rewrite: if the rows cannot stay as they are; then the values of new columns are among its values.
         is_alone: nothing else is altered, so that a big index can be built beforehand.
     """
 
@@ -192,7 +207,7 @@ class Alteration:
     rules: RowRules
     foreign_keys: tuple[ForeignKey, ...]
     indexes: tuple[Index, ...]
-    is_keyed: bool
+    rewrite: Rewrite | None
     is_alone: bool
 
 
