@@ -178,12 +178,12 @@ class HistoricView(ReadView):
         record = self.tree.get(key)
         return None if record is None else self._at(key, record)[1]
 
-    def scan(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    def scan_leaves(
+        self, low: bytes, high: bytes | None, *, reverse: bool = False
+    ) -> Iterator[tuple[list[bytes], list[bytes]]]:
         for keys, records in self.tree.scan_leaves(low, high, reverse=reverse):
-            for key, record in zip(keys, records, strict=True):
-                value = self._at(key, record)[1]
-                if value is not None:
-                    yield key, value
+            found = [(key, self._at(key, record)[1]) for key, record in zip(keys, records, strict=True)]
+            yield [key for key, value in found if value is not None], [value for _, value in found if value is not None]
 
     def newest_in(self, low: bytes, high: bytes | None) -> Version:
         return max((self._at(key, record)[0] for key, record in self.tree.scan(low, high)), default=0)

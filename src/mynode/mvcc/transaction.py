@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from mynode.mvcc.readset import ReadSet
@@ -11,6 +12,9 @@ from mynode.mvcc.writeset import Write, WriteSet
 
 Item: TypeAlias = tuple[bytes, bytes]
 """A key and its value."""
+
+Run: TypeAlias = tuple[list[bytes], list[bytes]]
+"""Keys and their values, in parallel lists."""
 
 
 class _Walk:
@@ -126,6 +130,60 @@ class Transaction:
         finally:
             del self._open_walks[walk]
             walk.record(self._reads)
+
+    def scan_runs(
+        self, low: bytes, high: bytes | None, *, reverse: bool = False, first: int, longest: int
+    ) -> Iterator[Run]:
+        """As `scan`, in runs, not to be changed; the last one can be empty.
+
+        Args:
+            first: items of the first run; each is twice as long as the one before it, up to `longest`. The read set
+                grows by runs.
+        """
+        if self.writes.values and self.writes.in_range(low, high):
+            runs = runs_of(self.scan(low, high, reverse=reverse), first, longest)
+        else:
+            runs = _resized(self.view.scan_leaves(low, high, reverse=reverse), first, longest)
+            if self.record_reads:
+                runs = self._recorded(runs, _Walk(low, high, reverse=reverse))
+        return runs
+
+    def _recorded(self, runs: Iterator[Run], walk: _Walk) -> Iterator[Run]:
+        self._open_walks[walk] = None
+        try:
+            for run in runs:
+                if run[0]:
+                    walk.last = run[0][-1]
+                yield run
+            walk.done = True
+        finally:
+            del self._open_walks[walk]
+            walk.record(self._reads)
+
+
+def runs_of(items: Iterator[Item], size: int, longest: int) -> Iterator[Run]:
+    """The items in runs, as `Transaction.scan_runs` has them."""
+    while True:
+        run = list(islice(items, size))
+        yield [key for key, _ in run], [value for _, value in run]
+        if len(run) < size:
+            return
+        size = min(size * 2, longest)
+
+
+def _resized(leaves: Iterator[Run], size: int, longest: int) -> Iterator[Run]:
+    """The same items, cut and joined to runs of these sizes."""
+    keys: list[bytes] = []
+    values: list[bytes] = []
+    for more_keys, more_values in leaves:
+        keys, values = keys + more_keys, values + more_values
+        start = 0
+        while len(keys) - start >= size:
+            end = start + size
+            yield keys[start:end], values[start:end]
+            start, size = end, min(size * 2, longest)
+        keys, values = keys[start:], values[start:]
+    yield keys, values
 
 
 def _merge(items: Iterator[Item], own: list[Write], *, reverse: bool) -> Iterator[Item]:

@@ -24,10 +24,19 @@ class ReadView:
 
     def scan(self, low: bytes, high: bytes | None, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Keys with low <= key < high (None: to the end) and their values, in key order."""
+        for keys, values in self.scan_leaves(low, high, reverse=reverse):
+            yield from zip(keys, values, strict=True)
+
+    def scan_leaves(
+        self, low: bytes, high: bytes | None, *, reverse: bool = False
+    ) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """The same as `scan`, a leaf at a time: parallel lists, perhaps empty, not to be changed."""
         for keys, records in self.tree.scan_leaves(low, high, reverse=reverse):
-            for key, (_, value) in zip(keys, records, strict=True):
-                if value is not None:
-                    yield key, value
+            values = [value for _, value in records if value is not None]
+            if len(values) < len(keys):
+                yield [key for key, (_, value) in zip(keys, records, strict=True) if value is not None], values
+            else:
+                yield keys, values
 
     def newest_in(self, low: bytes, high: bytes | None) -> Version:
         """The newest version in the range, deletions included; 0 if nothing was ever there."""

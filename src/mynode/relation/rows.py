@@ -17,13 +17,17 @@ from mynode.relation.catalog_codec import encode_table
 from mynode.relation.indexes import IndexEntries, duplicate_key
 from mynode.relation.keys import ABOVE, ROW_ID, ROW_ID_STATEMENT, row_prefix, table_record_key
 from mynode.relation.paths import primary_key_encoder
-from mynode.relation.records import record_decoder, record_encoder
+from mynode.relation.records import record_decoder, record_encoder, records_decoder
 from mynode.relation.schema import Table
 from mynode.values.types import Row
 
 
 def _nothing(_: bytes) -> Row:
     return ()
+
+
+def _nothing_of_all(records: Sequence[bytes]) -> list[Row]:
+    return [()] * len(records)
 
 
 class TableRows:
@@ -34,6 +38,7 @@ class TableRows:
         encode_key: the key of the row with these primary-key values, or, for fewer values, the prefix of all rows that
             begin with them. Made for the table; undefined without a primary key.
         encode, decode: from a row to its record, which raises `ProgramLimitExceededError`, and back.
+        decode_all: from many records to their rows.
         indexes: all, ready or not; every change of a row goes through this object, which keeps them in step.
         catalog_key, catalog_record: where the table's record is, and what it was when this object was made.
     """
@@ -43,6 +48,7 @@ class TableRows:
         "catalog_key",
         "catalog_record",
         "decode",
+        "decode_all",
         "encode",
         "encode_key",
         "high",
@@ -57,6 +63,7 @@ class TableRows:
         self.high = self.low + ABOVE
         self.encode = record_encoder(table)
         self.decode = record_decoder(table)
+        self.decode_all = records_decoder(table)
         self.catalog_key = table_record_key(table.name)
         self.catalog_record = encode_table(table)
         self.indexes = tuple(IndexEntries(table, index) for index in table.indexes)
@@ -67,6 +74,7 @@ class TableRows:
         """The same rows, each read as an empty one."""
         made = copy(self)
         made.decode = _nothing
+        made.decode_all = _nothing_of_all
         return made
 
     def is_current(self, transaction: Transaction) -> bool:

@@ -143,3 +143,43 @@ def test_what_was_read_of_an_earlier_state_is_in_the_read_set() -> None:
     assert keys_of(earlier, b"b", b"x") == b"b"
     assert txn.reads.keys == {b"a": None}
     assert txn.reads.ranges == [(b"b", b"x")]
+
+
+def test_runs_are_the_scan_in_parts() -> None:
+    keys = [b"%03d" % number for number in range(300)]
+    for written in ((), (b"0005", b"100"), (b"299x",)):
+        for reverse in (False, True):
+            txn = transaction(*keys)
+            for key in written:
+                txn.put(key, b"own")
+            runs = list(txn.scan_runs(b"003", b"3", reverse=reverse, first=4, longest=32))
+            items = [item for run in runs for item in zip(*run, strict=True)]
+            assert items == list(txn.scan(b"003", b"3", reverse=reverse))
+            assert [len(keys) for keys, _ in runs[:5]] == [4, 8, 16, 32, 32]
+            assert all(len(keys) == 32 for keys, _ in runs[3:-1])
+
+
+def test_runs_enter_the_read_set_one_by_one() -> None:
+    txn = transaction(b"a", b"b", b"c", b"d", b"e", b"f", b"g")
+    runs = txn.scan_runs(b"a", b"z", first=2, longest=4)
+    assert txn.reads.ranges == []
+    assert next(runs) == ([b"a", b"b"], [b"A", b"B"])
+    assert txn.reads.ranges == [(b"a", b"b\0")]
+    next(runs)
+    assert txn.reads.ranges == [(b"a", b"f\0")]
+    assert list(runs) == [([b"g"], [b"G"])]
+    assert txn.reads.ranges == [(b"a", b"z")]
+    backwards = txn.scan_runs(b"x", b"zz", reverse=True, first=2, longest=4)
+    assert list(backwards) == [([], [])]
+    assert txn.reads.ranges == [(b"a", b"zz")]
+
+
+def test_runs_leave_deleted_keys_out() -> None:
+    editor = Tree.empty().edit()
+    for number in range(200):
+        editor.put(b"%03d" % number, 1, b"x")
+    for number in range(0, 200, 3):
+        editor.put(b"%03d" % number, 2, None)
+    txn = Transaction(ReadView(2, editor.commit()))
+    found = [key for keys, _ in txn.scan_runs(b"", None, first=16, longest=64) for key in keys]
+    assert found == [b"%03d" % number for number in range(200) if number % 3]

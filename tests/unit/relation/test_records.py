@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mynode.relation.records import decode_record, encode_record, record_decoder, record_encoder
+from mynode.relation.records import (
+    decode_record,
+    decode_records,
+    encode_record,
+    record_decoder,
+    record_encoder,
+    records_decoder,
+)
 from mynode.relation.schema import Column, Table, new_table
 from mynode.values.types import INTEGER, TEXT, Row, Value
 
@@ -33,6 +42,12 @@ def test_records_read_back_as_tuples() -> None:
 def test_a_table_that_was_never_changed_takes_records_as_they_are() -> None:
     assert record_decoder(PLAIN) is decode_record
     assert record_encoder(PLAIN) is encode_record
+
+
+def test_many_records_read_back_at_once() -> None:
+    rows: list[Row] = [(1, "ü", None), (2, Decimal("1.50"), date(2026, 1, 2)), (), (-0.0, b"x" * 300, True)]
+    for some in (rows, rows * 100, [("x" * 400_000,)] * 3, []):
+        assert repr(decode_records([encode_record(row) for row in some])) == repr(some)
 
 
 def test_an_added_column_has_its_value_in_old_rows() -> None:
@@ -72,3 +87,5 @@ def test_any_changes_of_a_table_leave_the_rest_of_its_rows(changes: list[int | N
         decode = record_decoder(table)
         for record, values in written:
             assert decode(record) == tuple(values[column.name] for column in table.columns)
+        records = [record for record, _ in written]
+        assert records_decoder(table)(records) == [decode(record) for record in records]

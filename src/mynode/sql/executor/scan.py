@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Final, TypeAlias
 
-from mynode.mvcc.transaction import Item, Transaction
+from mynode.mvcc.transaction import Run, Transaction, runs_of
 from mynode.relation.keys import ABOVE
 from mynode.relation.paths import AccessPath, Bound, KeyLimits
 from mynode.relation.rows import TableRows
@@ -24,32 +23,26 @@ def scan(rows: TableRows, path: AccessPath | None, limits: Limits, *, reverse: b
 
     With the row's key as one more value if it is wanted.
     """
-    read = Transaction.scan if path is None else path.rows
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         low, high = limits(context)
-        if low < high:
-            yield from _batches(rows, read(context.transaction, low, high, reverse=reverse), with_key=with_key)
+        if low >= high:
+            return
+        transaction = context.transaction
+        if path is None or path.is_primary:
+            runs = transaction.scan_runs(low, high, reverse=reverse, first=_FIRST_STEP, longest=ROWS_PER_STEP)
+        else:
+            runs = runs_of(path.rows(transaction, low, high, reverse=reverse), _FIRST_STEP, ROWS_PER_STEP)
+        yield from _batches(rows, runs, with_key=with_key)
 
     return run
 
 
-def _batches(rows: TableRows, items: Iterator[Item], *, with_key: bool) -> Iterator[list[Row]]:
-    decode = rows.decode
-    step = _FIRST_STEP
-    while True:
-        if with_key:
-            batch = [_with_key(decode(record), key) for key, record in islice(items, step)]
-        else:
-            batch = [decode(record) for _, record in islice(items, step)]
-        yield batch
-        if len(batch) < step:
-            return
-        step = min(step * 2, ROWS_PER_STEP)
-
-
-def _with_key(row: Row, key: bytes) -> Row:
-    return (*row, key)
+def _batches(rows: TableRows, runs: Iterator[Run], *, with_key: bool) -> Iterator[list[Row]]:
+    decode_all = rows.decode_all
+    for keys, records in runs:
+        batch = decode_all(records)
+        yield [(*row, key) for row, key in zip(batch, keys, strict=True)] if with_key else batch
 
 
 def whole(limits: KeyLimits) -> Limits:
@@ -109,7 +102,7 @@ def key_points(
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         for prefix in wanted(context):
             items = path.rows(context.transaction, prefix, prefix + ABOVE, reverse=reverse)
-            yield from _batches(rows, items, with_key=with_key)
+            yield from _batches(rows, runs_of(items, _FIRST_STEP, ROWS_PER_STEP), with_key=with_key)
 
     return run
 
@@ -127,12 +120,12 @@ def _single_rows(
             record = get(key)
             if record is not None:
                 row = decode(record)
-                found.append(_with_key(row, key) if with_key else row)
+                found.append((*row, key) if with_key else row)
         return found
 
     def by_index(transaction: Transaction, keys: Sequence[bytes]) -> list[Row]:
         items = [item for key in keys if (item := path.find(transaction, key)) is not None]
-        return [_with_key(decode(record), key) if with_key else decode(record) for key, record in items]
+        return [(*decode(record), key) if with_key else decode(record) for key, record in items]
 
     find = by_primary_key if path.is_primary else by_index
 
