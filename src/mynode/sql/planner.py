@@ -25,7 +25,7 @@ from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds
 from mynode.sql.show import show_columns, show_indexes, show_view_columns
-from mynode.sql.table_definitions import define_table
+from mynode.sql.table_definitions import define_table, table_of_query
 from mynode.sql.views import create_view, drop_view, views_to_drop
 
 
@@ -48,6 +48,8 @@ class Planner:
                 return plan.Explain(self._data_plan(statement.statement), statement.analyze)
             case ast.CreateTable():
                 return self._create_table(statement)
+            case ast.CreateTableAs():
+                return self._create_table_as(statement)
             case ast.AlterTable():
                 return plan_alter_table(statement, self._tables, self._ids)
             case ast.Truncate():
@@ -88,12 +90,21 @@ class Planner:
 
     # --- changes of the schema ----------------------------------------------------------------------------------------
 
+    def _refuse_taken(self, new: ast.TableName) -> None:
+        """Raises `DuplicateTableError` for a name that an index has. That of a table or view may be passed over."""
+        check_schema(new)
+        is_other = self._tables.look_up(new) is None and self._tables.view(new) is None
+        if is_other and self._tables.is_taken(new.name):
+            raise DuplicateTableError(f'relation "{new.name}" already exists', position=new.position)
+
+    def _create_table_as(self, statement: ast.CreateTableAs) -> plan.CreateTableAs:
+        self._refuse_taken(statement.table)
+        rows = self._queries().query(statement.query)
+        table = table_of_query(statement, rows.columns)
+        return plan.CreateTableAs(table, rows, statement.if_not_exists, statement.with_data)
+
     def _create_table(self, statement: ast.CreateTable) -> plan.CreateTable:
-        check_schema(statement.table)
-        name = statement.table.name
-        is_other = self._tables.look_up(statement.table) is None and self._tables.view(statement.table) is None
-        if is_other and self._tables.is_taken(name):
-            raise DuplicateTableError(f'relation "{name}" already exists', position=statement.table.position)
+        self._refuse_taken(statement.table)
         table = define_table(statement, self._ids)
         table = replace(table, indexes=unique_indexes(statement, table, self._tables))
         named = {constraint.name for constraint in statement.constraints if constraint.name is not None}

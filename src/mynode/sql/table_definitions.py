@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,11 +19,11 @@ from mynode.base.sql_errors import (
 from mynode.relation.schema import Check, Column, Identity, PrimaryKey, Table, new_table
 from mynode.sql import ast
 from mynode.sql.constraint_names import default_name, numbered_names
-from mynode.sql.expressions import columns_in
+from mynode.sql.expressions import PlanColumn, columns_in
 from mynode.sql.names import resolve_type
 from mynode.sql.scope import ColumnIds
 from mynode.sql.stored_expressions import bind_check, bind_default
-from mynode.values.types import INTEGER
+from mynode.values.types import INTEGER, STORED_TYPES
 
 _SERIAL: Final = frozenset(("serial", "serial4", "bigserial", "serial8", "smallserial", "serial2"))
 """Names of the type INTEGER for a column that counts by itself."""
@@ -52,6 +52,30 @@ def define_table(statement: ast.CreateTable, ids: ColumnIds) -> Table:
     )
     table = new_table(name, columns, primary_key)
     return replace(table, checks=_checks(statement, table, ids))
+
+
+def table_of_query(statement: ast.CreateTableAs, columns: Sequence[PlanColumn]) -> Table:
+    """The draft of a table for rows with these columns, which the statement may give other names.
+
+    Raises `SqlSyntaxError`, `DuplicateColumnError`, `InvalidTableDefinitionError` or `ProgramLimitExceededError`.
+    """
+    if len(statement.columns) > len(columns):
+        raise SqlSyntaxError("too many column names were specified", position=statement.columns[len(columns)].position)
+    if len(columns) > MAX_COLUMNS:
+        raise ProgramLimitExceededError(f"tables can have at most {MAX_COLUMNS} columns", position=statement.position)
+    names = [given.name for given in statement.columns]
+    names += [column.name for column in columns[len(names) :]]
+    for name, column in zip(names, columns, strict=True):
+        if names.count(name) > 1:
+            raise DuplicateColumnError(f'column "{name}" specified more than once', position=statement.query.position)
+        if column.type not in STORED_TYPES:
+            raise InvalidTableDefinitionError(
+                f'column "{name}" has pseudo-type {column.type}', position=statement.query.position
+            )
+    made = tuple(
+        Column(name, column.type, False, slot) for slot, (name, column) in enumerate(zip(names, columns, strict=True))
+    )
+    return new_table(statement.table.name, made, None)
 
 
 def _checks(statement: ast.CreateTable, table: Table, ids: ColumnIds) -> tuple[Check, ...]:

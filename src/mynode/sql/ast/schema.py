@@ -131,6 +131,18 @@ class Truncate:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateTableAs:
+    """`CREATE TABLE [IF NOT EXISTS] table [(columns)] AS query [WITH [NO] DATA]`."""
+
+    table: TableName
+    if_not_exists: bool
+    columns: tuple[Identifier, ...]
+    query: Query
+    with_data: bool
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AddColumn:
     """`ADD [COLUMN] [IF NOT EXISTS] column`, with the constraints written at it."""
 
@@ -301,5 +313,5 @@ class DropView:
 
 
 SchemaChange: TypeAlias = (
-    CreateTable | AlterTable | DropTable | Truncate | CreateIndex | DropIndex | CreateView | DropView
+    CreateTable | CreateTableAs | AlterTable | DropTable | Truncate | CreateIndex | DropIndex | CreateView | DropView
 )

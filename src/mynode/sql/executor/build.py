@@ -61,6 +61,8 @@ class Builder:
                 return _looking_back(node, deleted)
             case plan.CreateTable():
                 return schema_changes.create_table(node)
+            case plan.CreateTableAs():
+                return schema_changes.create_table_as(node, self.query(node.input))
             case plan.AlterTable():
                 return alter_table.alter_table(node)
             case plan.Truncate():

@@ -8,8 +8,10 @@ from mynode.relation.catalog import current_table, drop_view, put_view, read_cat
 from mynode.relation.catalog import drop_table as drop_from_catalog
 from mynode.relation.index_build import create_index as build_index
 from mynode.relation.index_build import drop_index
+from mynode.relation.rows import TableRows
 from mynode.sql import plan
-from mynode.sql.executor.context import Execute, Execution, ExecutionContext
+from mynode.sql.executor.changes import microseconds
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.result import Completion
 
 
@@ -24,6 +26,32 @@ def create_table(node: plan.CreateTable) -> Execute:
             if not node.if_not_exists:
                 raise
         return Completion("CREATE TABLE", -1)
+
+    return run
+
+
+def create_table_as(node: plan.CreateTableAs, source: Batches) -> Execute:
+    """The execution raises `DuplicateTableError`, and what the source does."""
+
+    def run(context: ExecutionContext) -> Execution:
+        transaction = context.transaction
+        try:
+            table = create_in_catalog(transaction, node.table)
+        except DuplicateTableError:
+            if not node.if_not_exists:
+                raise
+            return Completion("CREATE TABLE AS", -1)
+        if not node.with_data:
+            return Completion("CREATE TABLE AS", -1)
+        rows = TableRows(table)
+        row_id = rows.row_ids(transaction, microseconds(context.now))
+        count = 0
+        for batch in source(context):
+            for row in batch:
+                rows.insert_at(transaction, row_id(count), row)
+                count += 1
+            yield []
+        return Completion(f"SELECT {count}", count)
 
     return run
 

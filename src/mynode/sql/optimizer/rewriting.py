@@ -33,6 +33,8 @@ def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
     match node:
         case plan.Select() | plan.Insert() | plan.Update() | plan.Delete():
             return _change_data_plan(node, change)
+        case plan.CreateTableAs():
+            return replace(node, input=change(node.input))
         case plan.Explain():
             return replace(node, plan=_change_data_plan(node.plan, change))
         case (

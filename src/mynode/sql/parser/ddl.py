@@ -23,7 +23,7 @@ _LATER_CREATES: Final = {
 # --- CREATE ---------------------------------------------------------------------------------------------------------
 
 
-def parse_create(cursor: Cursor) -> ast.CreateTable | ast.CreateIndex | ast.CreateView:
+def parse_create(cursor: Cursor) -> ast.CreateTable | ast.CreateTableAs | ast.CreateIndex | ast.CreateView:
     position = cursor.advance().position
     if cursor.symbol in _LATER_CREATES:
         raise cursor.unsupported(_LATER_CREATES[cursor.symbol])

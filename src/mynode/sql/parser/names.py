@@ -24,6 +24,11 @@ def parse_column(cursor: Cursor) -> ast.Identifier:
 def parse_columns(cursor: Cursor) -> tuple[ast.Identifier, ...]:
     """`(name, ...)`."""
     cursor.expect("(")
+    return parse_names(cursor)
+
+
+def parse_names(cursor: Cursor) -> tuple[ast.Identifier, ...]:
+    """`name, ...)`."""
     columns = [parse_column(cursor)]
     while cursor.accept(","):
         columns.append(parse_column(cursor))

@@ -9,21 +9,24 @@ from mynode.base.sql_errors import SqlSyntaxError
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.expressions import parse_expression
-from mynode.sql.parser.names import parse_columns, parse_table, parse_type
+from mynode.sql.parser.names import parse_columns, parse_names, parse_table, parse_type
 
 CONSTRAINT_STARTS: Final = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 """The words that begin a constraint of a table; all are reserved."""
 
 
-def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable:
-    """`[IF NOT EXISTS] table (element, ...)` after CREATE TABLE."""
+def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable | ast.CreateTableAs:
+    """`[IF NOT EXISTS] table (element, ...)`, or `... table [(columns)] AS query`, after CREATE TABLE."""
     if_not_exists = cursor.accept_words("IF", "NOT", "EXISTS")
     table = parse_table(cursor)
     if cursor.symbol == "AS":
-        raise cursor.unsupported("CREATE TABLE ... AS is")
+        return _parse_filled_table(cursor, table, if_not_exists, (), position)
     columns: list[ast.ColumnDefinition] = []
     constraints: list[ast.TableConstraint] = []
     cursor.expect("(")
+    if cursor.at_name() and cursor.following.symbol in (",", ")"):
+        names = parse_names(cursor)
+        return _parse_filled_table(cursor, table, if_not_exists, names, position)
     if cursor.symbol != ")":
         _parse_element(cursor, table, columns, constraints)
         while cursor.accept(","):
@@ -32,6 +35,21 @@ def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable:
     if cursor.symbol == "WITH":
         raise cursor.unsupported("storage parameters are")
     return ast.CreateTable(table, if_not_exists, tuple(columns), tuple(constraints), position)
+
+
+def _parse_filled_table(
+    cursor: Cursor, table: ast.TableName, if_not_exists: bool, columns: tuple[ast.Identifier, ...], position: int
+) -> ast.CreateTableAs:
+    """`AS query [WITH [NO] DATA]`."""
+    cursor.expect("AS")
+    query = cursor.query_parser(cursor)
+    with_data = True
+    if cursor.accept("WITH"):
+        with_data = not cursor.accept("NO")
+        if cursor.token.value != "data":
+            raise cursor.error("DATA")
+        cursor.advance()
+    return ast.CreateTableAs(table, if_not_exists, columns, query, with_data, position)
 
 
 def _parse_element(

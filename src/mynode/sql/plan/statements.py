@@ -159,6 +159,16 @@ class CreateTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateTableAs:
+    """`table` is a draft without a key, which gets the rows of the input unless `with_data` says no."""
+
+    table: Table
+    input: QueryNode
+    if_not_exists: bool
+    with_data: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DropTable:
     """The tables of a DROP TABLE that exist, the names of those that IF EXISTS passes over, the views on them."""
 
@@ -274,6 +284,6 @@ class Explain:
 
 DataPlan: TypeAlias = Select | Insert | Update | Delete
 SchemaPlan: TypeAlias = (
-    CreateTable | AlterTable | Truncate | DropTable | CreateView | DropView | CreateIndex | DropIndex
+    CreateTable | CreateTableAs | AlterTable | Truncate | DropTable | CreateView | DropView | CreateIndex | DropIndex
 )
 Plan: TypeAlias = DataPlan | SchemaPlan | Explain | ShowTables
