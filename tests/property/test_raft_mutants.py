@@ -221,6 +221,13 @@ FOUND_BY_SCHEDULES = [
         "not",
     ),
     Bug(
+        "a new leader changes the members before its first commit",
+        Leadership,
+        "after",
+        " or state.commit < self.first_index",
+        "",
+    ),
+    Bug(
         "two changes of the members at once",
         Leadership,
         "after",
@@ -289,13 +296,6 @@ FOUND_BY_SCRIPTS = [
     ),
     Bug("nobody is sticky", Election, "is_sticky", "request.transfer or state.leader is None", "True"),
     Bug("no check-quorum", Leadership, "has_quorum", "self._was_heard(progress)", "True"),
-    Bug(
-        "a new leader changes the members before its first commit",
-        Leadership,
-        "after",
-        " or state.commit < self.first_index",
-        "",
-    ),
 ]
 
 

@@ -68,7 +68,9 @@ class Log:
         """The term of the entry at `index`, which is base_index to last_index."""
         if index >= self._run_starts[-1]:
             return self._run_terms[-1]
-        return self._run_terms[bisect_right(self._run_starts, index) - 1]
+        run = bisect_right(self._run_starts, index)
+        invariant(run > 0, "the term of what was cut off is not known")
+        return self._run_terms[run - 1]
 
     def holds(self, index: LogIndex, term: Term) -> bool:
         """Whether the entry at `index` is of `term` (then all before it are equal too: Log Matching, Figure 3)."""

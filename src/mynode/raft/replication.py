@@ -196,6 +196,9 @@ class Leadership:
             return
         if progress.ask_again:
             progress.ask_again = False
+            if progress.next_index <= state.log.base_index:
+                self._begin_snapshot(progress)  # the window is full, and the log was cut beyond it
+                return
             state.send(progress.peer, self._append_after(progress.next_index - 1, ()))
         commit = min(state.commit, progress.match_index)
         if commit > progress.commit_sent:

@@ -107,7 +107,9 @@ class SafetyChecker:
     def _check_change(self, node: SimulatedNode, index: LogIndex, commit: LogIndex, term: Term) -> None:
         """A leader begins a change when it has committed in its term, and no other change is under way."""
         before = [each for each in node.log[:index] if each.kind is EntryKind.CONFIG and each.index < index]
-        invariant(not before or before[-1].index <= commit, "one change of the members at a time")
+        if not before:
+            return  # the first leader's first entry: what the cluster begins with
+        invariant(before[-1].index <= commit, "one change of the members at a time")
         invariant(commit > 0 and node.log[commit - 1].term == term, "a new leader commits before it changes members")
 
     def _check_new_leader(self, node: SimulatedNode, term: Term, membership: Membership) -> None:
