@@ -16,6 +16,7 @@ from random import Random
 import trio
 
 from mynode.base.errors import MyNodeError
+from mynode.base.limits import SWITCH_INTERVAL_S
 from mynode.client.client import open_client
 from mynode.client.options import ClientOptions
 from mynode.client.session import Session
@@ -151,6 +152,7 @@ async def measure(case: Case, session: Session, watch: Watch, beat: Beat) -> Non
 
 async def main(rows: int, names: list[str]) -> None:
     collect_garbage_seldom()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     watch, beat = Watch(), Beat()
     trio.lowlevel.add_instrument(watch)
     with tempfile.TemporaryDirectory() as directory:

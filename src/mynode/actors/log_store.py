@@ -45,6 +45,18 @@ async def in_thread(function: Callable[[], T]) -> T:
     return await trio.to_thread.run_sync(function)
 
 
+class BesideLoop:
+    """Runs a function in a thread that is left behind when the wait is cancelled: only for what touches nothing but its
+    own. One at a time: more would take the loop's turns away.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = trio.CapacityLimiter(1)  # of one node: a thread that outlives its event loop keeps its place
+
+    async def __call__(self, function: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._limiter)
+
+
 async def inline(function: Callable[[], T]) -> T:
     return function()
 

@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from mynode.actors.driving import drive
+from mynode.actors.log_store import RunBlocking
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.protocol import Connection, LaneAsk, RouterMessage
 from mynode.actors.state_access import StateAccess
@@ -30,6 +31,7 @@ from mynode.session.api import ErrorInfo, StatementReply, StatementRequest, Tran
 from mynode.session.effects import (
     Answer,
     Backoff,
+    DoBeside,
     Emit,
     Limit,
     OpenFreshView,
@@ -87,6 +89,7 @@ class SqlSessionActor:
         lane_router: Inbox[RouterMessage],
         random: Random,
         timeouts: Timeouts,
+        run_beside: RunBlocking,
     ) -> None:
         self._session = session
         self._inbox = inbox
@@ -95,6 +98,7 @@ class SqlSessionActor:
         self._lane_router = lane_router
         self._random = random
         self._timeouts = timeouts
+        self._run_beside = run_beside
         self._cancelled_by_client = False
         self._draining = False
         self._stopping = False
@@ -245,6 +249,8 @@ class SqlSessionActor:
             case Limit(timeout_ms):
                 self._limit_ms = timeout_ms
                 self._set_deadline()
+            case DoBeside(work):
+                await self._run_beside(work)
             case Pause():
                 await trio.lowlevel.checkpoint()
             case Backoff(attempt):

@@ -59,6 +59,8 @@ KEPT_ANSWERS: Final = 1_000
 MAX_WITH_USES: Final = 1_000
 """How often one statement may plan queries of WITH; each use plans its query, and those that this one uses, again."""
 PLAN_CACHE_ENTRIES: Final = 1_024
+PLAN_CACHE_CHARS: Final = 4 * MIB
+"""Syntax trees and plans that a node keeps, and the texts of all statements in each of its caches."""
 ROWS_INDEXED_AT_ONCE: Final = 5_000
 """A table of more rows than this gets an index in batches, while others write to it."""
 INDEX_BATCH_ROWS: Final = 250
@@ -122,6 +124,14 @@ TOMBSTONES_PER_ENTRY: Final = 32
 """Most tombstones that applying one entry takes out, so that the echo of one huge delete does not stall a later one."""
 
 # --- the node's loop ------------------------------------------------------------------------------------------------
+LONG_STATEMENT_CHARS: Final = 16 * KIB
+"""A longer text is parsed and planned in a thread beside the loop, one at a time; a shorter one takes some 50 ms."""
+SWITCH_INTERVAL_S: Final = 0.000_5
+"""So long the loop waits for its turn, at each of its system calls, while that thread works; Python says 0.005."""
+MAX_COMPILED_CHARS: Final = 512 * KIB
+"""Python source of one compiled function: its compilation stops the whole process, for up to 0.2 s."""
+ROWS_COMPILED: Final = 256
+"""Rows of VALUES that are compiled to one function."""
 APPLY_STEP_WRITES: Final = 512
 APPLY_STEP_BYTES: Final = 32 * KIB
 """After so many writes of one entry, or bytes of entries, applying them lets other tasks run: some milliseconds."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 
 import trio
 
+from mynode.base.limits import SWITCH_INTERVAL_S
 from mynode.config import NodeConfig
 from mynode.node import run_node
 from mynode.observability.logging import configure_logging
@@ -21,6 +23,7 @@ def run_node_process(config: NodeConfig, *, follow_stdin: bool) -> None:
     """
     configure_logging(config.log_level, config.log_format)
     collect_garbage_seldom()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     trio.run(_run_until_stopped, config, follow_stdin)
 
 

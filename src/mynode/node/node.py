@@ -19,7 +19,7 @@ from mynode.actors.checkpointer import CheckpointerActor
 from mynode.actors.hot_lane import HotLaneActor
 from mynode.actors.lane_router import LaneRouterActor
 from mynode.actors.links import PeerLinks
-from mynode.actors.log_store import LogStoreActor, RunBlocking, in_thread
+from mynode.actors.log_store import BesideLoop, LogStoreActor, RunBlocking, in_thread
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.ports import (
@@ -122,6 +122,7 @@ class Surroundings:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     run_blocking: RunBlocking = in_thread
+    run_beside: RunBlocking = field(default_factory=BesideLoop)
 
 
 class Node:
@@ -264,6 +265,7 @@ class Node:
             lane_router=self._router_inbox,
             random=random,
             timeouts=self._timeouts,
+            run_beside=self._surroundings.run_beside,
         )
 
     # --- running -----------------------------------------------------------------------------------------------------

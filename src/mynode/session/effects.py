@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,6 +48,16 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class DoBeside:
+    """Call this in a thread, while other tasks run. Answer: None, when it has returned.
+
+    When the wait is cancelled the thread is left alone.
+    """
+
+    work: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Let other tasks run. Answer: None."""
 
@@ -65,5 +76,5 @@ class Emit:
     reply: StatementReply
 
 
-SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | RunInLane | Limit | Pause | Backoff | Emit
+SessionEffect: TypeAlias = OpenView | OpenFreshView | Propose | RunInLane | Limit | DoBeside | Pause | Backoff | Emit
 Answer: TypeAlias = ReadView | Outcome | LaneAnswer | None

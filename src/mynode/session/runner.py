@@ -15,6 +15,7 @@ from mynode.relation.counters import Numbers, NumbersNeeded
 from mynode.session.api import ColumnInfo, Completion, ErrorInfo, Row, StatementReply, StatementRequest
 from mynode.session.effects import Emit, OpenFreshView, Pause
 from mynode.session.number_draw import NumberDraw
+from mynode.session.preparation import prepare_statement
 from mynode.session.standing import Standing
 from mynode.session.steps import Steps, WriteResult, decode_result, open_view
 from mynode.session.transaction_block import TransactionBlock
@@ -77,7 +78,7 @@ class Runner:
 
         Raises its `SqlError` or, before anything is emitted, `NumbersNeeded`.
         """
-        run, prepared = self._started(request, parsed, transaction, now)
+        run, prepared = yield from self._started(request, parsed, transaction, now)
         version = transaction.view.version
         columns: tuple[ColumnInfo, ...] | None = prepared.columns or None
         held: list[Row] = []
@@ -108,7 +109,7 @@ class Runner:
         Raises its `SqlError`, `ProgramLimitExceededError` among them if the rows cannot be kept for a retry, or
         `NumbersNeeded`.
         """
-        run, prepared = self._started(request, parsed, transaction, now)
+        run, prepared = yield from self._started(request, parsed, transaction, now)
         rows: list[Row] = []
         while True:
             try:
@@ -125,8 +126,8 @@ class Runner:
 
     def _started(
         self, request: StatementRequest, parsed: ParsedStatement, transaction: Transaction, now: datetime
-    ) -> tuple[Execution, PreparedStatement]:
-        prepared = self._engine.prepare(parsed, transaction, request.parameters)
+    ) -> Steps[tuple[Execution, PreparedStatement]]:
+        prepared = yield from prepare_statement(self._engine, parsed, transaction, request.parameters)
         numbers = Numbers(self._engine.numbers)
         context = ExecutionContext(transaction, request.parameters, now, self._random, self.now, numbers=numbers)
         return prepared.run(context), prepared

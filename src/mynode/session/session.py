@@ -17,6 +17,7 @@ from mynode.session.api import StatementRequest, TransactionStatus
 from mynode.session.autocommit import Autocommit
 from mynode.session.effects import Limit
 from mynode.session.explicit import ExplicitTransactions
+from mynode.session.preparation import parse_text, resolve_call
 from mynode.session.runner import Runner
 from mynode.session.standing import Standing
 from mynode.session.state import EMPTY_STATE
@@ -94,7 +95,10 @@ class Session:
                 limit_ms := standing.state.settings.milliseconds("statement_timeout")
             ):
                 yield Limit(limit_ms)
-            yield from self._run(request, self._parsed(request.sql))
+            parsed = yield from parse_text(self._engine, request.sql)
+            if isinstance(parsed.control, ast.Execute):
+                parsed = yield from resolve_call(self._engine, parsed, standing.state.text_of(parsed.control.name))
+            yield from self._run(request, parsed)
         except BaseException as error:
             block = standing.block
             if block is not None:
@@ -106,13 +110,6 @@ class Session:
                 if block is not None:
                     block.time_out(error)
             yield self._runner.error(request, error, retryable=error.retryable and not was_in_block)
-
-    def _parsed(self, sql: str) -> ParsedStatement:
-        """The statement; of an EXECUTE the one that it executes."""
-        parsed = self._engine.parse(sql)
-        if isinstance(parsed.control, ast.Execute):
-            return self._engine.called(parsed, self._standing.state.text_of(parsed.control.name))
-        return parsed
 
     def _run(self, request: StatementRequest, parsed: ParsedStatement) -> Steps[None]:
         control, block = parsed.control, self._standing.block

@@ -8,6 +8,7 @@ from mynode.base.errors import InvariantViolation
 from mynode.base.sql_errors import ActiveTransactionError
 from mynode.session.api import Completion, StatementRequest
 from mynode.session.autocommit import Autocommit
+from mynode.session.preparation import check_prepared
 from mynode.session.runner import Runner
 from mynode.session.settings import Settings, shown, shows_system
 from mynode.session.steps import Steps, WriteResult
@@ -32,7 +33,8 @@ class StateControl:
         match control:
             case ast.Prepare(name=name):
                 state = self._standing.state.with_prepared(name, parsed.text)
-                self._engine.check_prepared(parsed, (yield from self._runner.source()))
+                source = yield from self._runner.source()
+                yield from check_prepared(self._engine, parsed, source)
                 self._standing.state = state
                 yield self._runner.done(request, WriteResult(Completion("PREPARE", -1)), request.floor)
             case ast.Execute():

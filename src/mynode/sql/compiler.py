@@ -19,7 +19,8 @@ from random import Random
 from typing import Any, Final, Protocol, TypeAlias, assert_never
 
 from mynode.base.invariant import invariant
-from mynode.base.sql_errors import SqlError
+from mynode.base.limits import MAX_COMPILED_CHARS, ROWS_COMPILED
+from mynode.base.sql_errors import SqlError, StatementTooComplexError
 from mynode.sql.expressions import (
     AggregateCall,
     And,
@@ -63,6 +64,8 @@ RowsFunction: TypeAlias = Callable[[Sequence[Row], Context], list[Row]]
 ContextFunction: TypeAlias = Callable[[Context], Row]
 """Values that need no row."""
 
+_LONGEST_LITERAL: Final = 100
+"""A longer constant is not written into the source."""
 _DEEPEST: Final = 20
 """Expressions nested deeper in one Python expression become a function: Python's parser allows 200 parentheses."""
 _WITH_LITERALS: Final = frozenset((type(None), bool, int, float, str, bytes))
@@ -165,8 +168,11 @@ class Compiler:
         if all(isinstance(value, Constant) for row in rows for value in row):
             constant = [tuple(value.value for value in row if isinstance(value, Constant)) for row in rows]
             return lambda _: constant
-        made = ", ".join(map(self._tuple, rows))
-        return self._function(f"def f(c):\n p = c.parameters\n return [{made}]")
+        parts = [
+            self._function(f"def f(c):\n p = c.parameters\n return [{', '.join(map(self._tuple, part))}]")
+            for part in (rows[start : start + ROWS_COMPILED] for start in range(0, len(rows), ROWS_COMPILED))
+        ]
+        return parts[0] if len(parts) == 1 else lambda context: [row for part in parts for row in part(context)]
 
     def known_values(
         self, value: Expression, condition: Expression | None = None, second: Expression | None = None
@@ -278,6 +284,8 @@ class Compiler:
         if type(value) not in _WITH_LITERALS or (isinstance(value, float) and not math.isfinite(value)):
             return _Code(self._global(value), nullable=False, simple=True)
         text = repr(value)
+        if len(text) > _LONGEST_LITERAL:
+            return _Code(self._global(value), nullable=False, simple=True)
         return _Code(f"({text})" if text.startswith("-") else text, nullable=value is None, simple=True)
 
     def _strict(self, arguments: Sequence[Expression], write: Callable[[list[str]], str]) -> _Code:
@@ -435,4 +443,6 @@ class Compiler:
         return made
 
     def _execute(self, source: str) -> None:
+        if len(source) > MAX_COMPILED_CHARS:
+            raise StatementTooComplexError("an expression of the statement is too large")
         exec(compile(source, "<compiled SQL>", "exec"), self._globals)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from mynode.base.errors import InvariantViolation
 from mynode.base.invariant import invariant
-from mynode.base.limits import PLAN_CACHE_ENTRIES
+from mynode.base.limits import LONG_STATEMENT_CHARS, PLAN_CACHE_CHARS, PLAN_CACHE_ENTRIES
 from mynode.base.sql_errors import AmbiguousFunctionError, SqlError, StatementTooComplexError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
@@ -26,6 +26,7 @@ from mynode.sql.executor.build import Builder
 from mynode.sql.executor.context import Execute, Execution
 from mynode.sql.executor.context import ExecutionContext as ExecutionContext
 from mynode.sql.expressions import PlanColumn
+from mynode.sql.long_work import LongWork, done
 from mynode.sql.names import TableNames
 from mynode.sql.optimizer.count_tables import CountRows
 from mynode.sql.optimizer.optimizer import optimize
@@ -128,8 +129,18 @@ class PreparedStatement:
         return self._execute(context)
 
 
+_PlanOf: TypeAlias = Callable[[ParsedStatement, Catalog, DeclaredTypes], _Planned]
+
+
+def is_long(parsed: ParsedStatement, catalog: Catalog) -> bool:
+    """Whether planning takes long: by the text, or by that of a view, if there is such a one; it may use it."""
+    longest = max((len(view.query) for view in catalog.views.values()), default=0)
+    return max(len(parsed.text), longest) > LONG_STATEMENT_CHARS
+
+
 class SqlEngine:
-    """One a node. Not for several threads at once.
+    """One a node. Not for several threads at once, but that the work on long texts may be done by another one: it
+    touches nothing but the text, the catalog and what it makes.
 
     Statements that differ only in the values of their parameters share a syntax tree and, as long as the catalog stays
     as it is, the database does not grow or shrink by half, and the values are of the same Python types, a plan.
@@ -159,41 +170,45 @@ class SqlEngine:
 
     def parse(self, text: str) -> ParsedStatement:
         """The syntax tree of one statement. Raises `SqlSyntaxError`, with position, and the errors of limits."""
-        found = self._parsed.get(text)
-        if found is None:
-            tree = parse(text)
-            control = tree if isinstance(tree, TransactionControl | SessionControl) else None
-            found = ParsedStatement(text, tree, _is_read_only(tree), control)
-            self._parsed.put(text, found)
-        return found
+        return done(self.parsing(text))
 
-    def called(self, call: ParsedStatement, prepare: str) -> ParsedStatement:
-        """The statement that an EXECUTE runs: that of `prepare`, a PREPARE's text."""
-        tree = self.parse(prepare).ast
+    def parsing(self, text: str) -> ParsedStatement | LongWork[ParsedStatement]:
+        """What `parse` returns, or the work of it if it takes long."""
+        found = self._parsed.get(text)
+        if found is not None:
+            return found
+        if len(text) > LONG_STATEMENT_CHARS:
+            return LongWork(lambda: _parsed(text), keep=lambda parsed: self._parsed.put(text, len(text), parsed))
+        parsed = _parsed(text)
+        self._parsed.put(text, len(text), parsed)
+        return parsed
+
+    def called(self, call: ParsedStatement, prepare: ParsedStatement) -> ParsedStatement:
+        """The statement that an EXECUTE runs: that of a PREPARE."""
+        tree = prepare.ast
         if not isinstance(tree, ast.Prepare) or not isinstance(call.ast, ast.Execute):
             raise InvariantViolation("EXECUTE runs what PREPARE has prepared")
         is_read_only = isinstance(tree.statement, _READ_ONLY)
-        prepared = ParsedStatement(prepare, tree.statement, is_read_only, None)
-        text = f"{prepare}\0{call.text}"
+        prepared = ParsedStatement(prepare.text, tree.statement, is_read_only, None)
+        text = f"{prepare.text}\0{call.text}"
         return ParsedStatement(text, tree.statement, is_read_only, None, ParsedCall(call.ast, tree, prepared))
 
     def parse_again(self, text: str) -> ParsedStatement:
         """The statement of which this is the `ParsedStatement.text`, on whichever node it came by it."""
         first, is_call, call = text.partition("\0")
-        return self.called(self.parse(call), first) if is_call else self.parse(text)
+        return self.called(self.parse(call), self.parse(first)) if is_call else self.parse(text)
 
-    def check_prepared(self, parsed: ParsedStatement, source: ReadView | Transaction) -> None:
-        """Raises the `SqlError` of a PREPARE whose statement could not run now."""
+    def checking(self, parsed: ParsedStatement, source: ReadView | Transaction) -> LongWork[None]:
+        """The work of finding the `SqlError` of a PREPARE whose statement could not run now."""
         if not isinstance(parsed.ast, ast.Prepare):
             raise InvariantViolation("only PREPARE prepares")
         prepared = ParsedStatement(parsed.text, parsed.ast.statement, is_read_only=False, control=None)
-        tree = source.tree if isinstance(source, ReadView) else source.view.tree
-        try:
-            self._plan(prepared, self.catalog(source), tree, declared_types(parsed.ast))
-        except SqlError:
-            if isinstance(source, Transaction):
-                source.reads.add_range(CATALOG, CATALOG_END)
-            raise
+        declared, catalog, plan_of = declared_types(parsed.ast), self.catalog(source), self._planner_beside(source)
+
+        def check() -> None:
+            plan_of(prepared, catalog, declared)
+
+        return LongWork(check, failed=lambda: _read_catalog(source))
 
     def catalog(self, source: ReadView | Transaction) -> Catalog:
         """The catalog as `source` sees it."""
@@ -218,78 +233,127 @@ class SqlEngine:
         Raises the `SqlError` of what it gets wrong. Such an error rests on the whole catalog, so it then enters the
         read set of a transaction; the success of a statement rests on the tables it uses, which enter when it runs.
         """
+        return done(self.preparing(parsed, source, parameters))
+
+    def preparing(
+        self, parsed: ParsedStatement, source: ReadView | Transaction, parameters: Row = ()
+    ) -> PreparedStatement | LongWork[PreparedStatement]:
+        """What `prepare` returns, or the work of it if it takes long."""
         catalog = self.catalog(source)
         value_types = python_types(parameters)
         tree = source.tree if isinstance(source, ReadView) else source.view.tree
         key = (parsed.text, catalog.version, tree.count.bit_length(), value_types)
         found = self._prepared.get(key)
-        if found is None:
-            try:
-                found = self._prepare(parsed, catalog, tree, value_types)
-            except SqlError:
-                if isinstance(source, Transaction):
-                    source.reads.add_range(CATALOG, CATALOG_END)
-                raise
-            self._prepared.put(key, found)
-        return found
-
-    def _prepare(
-        self, parsed: ParsedStatement, catalog: Catalog, tree: Tree, value_types: ValueTypes
-    ) -> PreparedStatement:
-        """Types of parameters come from their places in the text first, from their values where these do not fit."""
-        if parsed.call is not None:
-            return self._prepare_call(parsed.call, catalog, tree, value_types)
+        if found is not None:
+            return found
+        if is_long(parsed, catalog):
+            plan_of = self._planner_beside(source)
+            return LongWork(
+                lambda: _prepare(parsed, catalog, value_types, plan_of),
+                keep=lambda prepared: self._prepared.put(key, len(parsed.text), prepared),
+                failed=lambda: _read_catalog(source),
+            )
         try:
-            planned = self._plan(parsed, catalog, tree, {})
-            check_count(len(planned.parameter_types), len(value_types))
-            declared = types_by_value(planned.parameter_types, value_types)
-        except AmbiguousFunctionError:
-            declared = known_value_types(value_types)
-            if not declared:
-                raise
-        if declared:
-            planned = self._plan(parsed, catalog, tree, declared)
-            check_count(len(planned.parameter_types), len(value_types))
-        convert = converter(planned.parameter_types, value_types)
-        return PreparedStatement(planned, convert, is_read_only=parsed.is_read_only)
-
-    def _prepare_call(
-        self, call: ParsedCall, catalog: Catalog, tree: Tree, value_types: ValueTypes
-    ) -> PreparedStatement:
-        declared = declared_types(call.prepare)
-        try:
-            planned = self._plan(call.prepared, catalog, tree, declared)
-        except SqlError as error:
-            error.position = None  # It is one in the text of PREPARE.
+            prepared = _prepare(parsed, catalog, value_types, lambda p, c, d: self._plan(p, c, d, tree))
+        except SqlError:
+            _read_catalog(source)
             raise
-        arguments = called_with(call.execute, _parameter_types(planned, declared), value_types)
+        self._prepared.put(key, len(parsed.text), prepared)
+        return prepared
 
-        def execute(context: ExecutionContext) -> Execution:
-            context.parameters = arguments(context)
-            return planned.execute(context)
+    def _planner_beside(self, source: ReadView | Transaction) -> _PlanOf:
+        """Plans without a cache. Rows are counted in advance: that loads pages, which only the loop's thread may do."""
+        if not self._counts_rows:
+            return lambda parsed, catalog, declared: _plan(parsed, catalog, declared, None, self._without_rule)
+        count_rows = _row_counter(_tree_of(source))
+        counted = {table.id: count_rows(table) for table in self.catalog(source).tables.values()}
 
-        return PreparedStatement(replace(planned, execute=execute), None, is_read_only=call.prepared.is_read_only)
+        def count_again(table: Table) -> float:
+            return counted[table.id]
 
-    def _plan(self, parsed: ParsedStatement, catalog: Catalog, tree: Tree, declared: DeclaredTypes) -> _Planned:
+        return lambda parsed, catalog, declared: _plan(parsed, catalog, declared, count_again, self._without_rule)
+
+    def _plan(self, parsed: ParsedStatement, catalog: Catalog, declared: DeclaredTypes, tree: Tree) -> _Planned:
         key = (parsed.text, catalog.version, tree.count.bit_length(), tuple(declared.items()))
         found = self._planned.get(key)
         if found is None:
-            try:
-                found = self._plan_anew(parsed.ast, catalog, tree, declared)
-            except RecursionError:
-                raise StatementTooComplexError("the statement is nested too deeply") from None
-            self._planned.put(key, found)
+            count_rows = _row_counter(tree) if self._counts_rows else None
+            found = _plan(parsed, catalog, declared, count_rows, self._without_rule)
+            self._planned.put(key, len(parsed.text), found)
         return found
 
-    def _plan_anew(self, statement: ast.Statement, catalog: Catalog, tree: Tree, declared: DeclaredTypes) -> _Planned:
-        parameters = ParameterTypes(declared)
-        tables = TableNames(catalog)
-        count_rows = _row_counter(tree) if self._counts_rows else None
-        node = optimize(Planner(tables, parameters).statement(statement), count_rows, self._without_rule)
+
+def _tree_of(source: ReadView | Transaction) -> Tree:
+    return source.tree if isinstance(source, ReadView) else source.view.tree
+
+
+def _read_catalog(source: ReadView | Transaction) -> None:
+    """What a statement gets wrong rests on all of the catalog."""
+    if isinstance(source, Transaction):
+        source.reads.add_range(CATALOG, CATALOG_END)
+
+
+# --- what any thread may do ------------------------------------------------------------------------------------------
+
+
+def _parsed(text: str) -> ParsedStatement:
+    tree = parse(text)
+    control = tree if isinstance(tree, TransactionControl | SessionControl) else None
+    return ParsedStatement(text, tree, _is_read_only(tree), control)
+
+
+def _prepare(parsed: ParsedStatement, catalog: Catalog, value_types: ValueTypes, plan_of: _PlanOf) -> PreparedStatement:
+    """Types of parameters come from their places in the text first, from their values where these do not fit."""
+    if parsed.call is not None:
+        return _prepare_call(parsed.call, catalog, value_types, plan_of)
+    try:
+        planned = plan_of(parsed, catalog, {})
+        check_count(len(planned.parameter_types), len(value_types))
+        declared = types_by_value(planned.parameter_types, value_types)
+    except AmbiguousFunctionError:
+        declared = known_value_types(value_types)
+        if not declared:
+            raise
+    if declared:
+        planned = plan_of(parsed, catalog, declared)
+        check_count(len(planned.parameter_types), len(value_types))
+    convert = converter(planned.parameter_types, value_types)
+    return PreparedStatement(planned, convert, is_read_only=parsed.is_read_only)
+
+
+def _prepare_call(call: ParsedCall, catalog: Catalog, value_types: ValueTypes, plan_of: _PlanOf) -> PreparedStatement:
+    declared = declared_types(call.prepare)
+    try:
+        planned = plan_of(call.prepared, catalog, declared)
+    except SqlError as error:
+        error.position = None  # It is one in the text of PREPARE.
+        raise
+    arguments = called_with(call.execute, _parameter_types(planned, declared), value_types)
+
+    def execute(context: ExecutionContext) -> Execution:
+        context.parameters = arguments(context)
+        return planned.execute(context)
+
+    return PreparedStatement(replace(planned, execute=execute), None, is_read_only=call.prepared.is_read_only)
+
+
+def _plan(
+    parsed: ParsedStatement,
+    catalog: Catalog,
+    declared: DeclaredTypes,
+    count_rows: CountRows | None,
+    without_rule: Rule | None,
+) -> _Planned:
+    parameters = ParameterTypes(declared)
+    tables = TableNames(catalog)
+    try:
+        node = optimize(Planner(tables, parameters).statement(parsed.ast), count_rows, without_rule)
         builder = Builder(tables.used.values())
         execute = builder.statement(node)
-        views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
-        return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
+    except RecursionError:
+        raise StatementTooComplexError("the statement is nested too deeply") from None
+    views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
+    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
 
 
 def _parameter_types(planned: _Planned, declared: DeclaredTypes) -> list[SqlType]:
@@ -330,21 +394,26 @@ def _column_infos(columns: Iterable[PlanColumn]) -> tuple[ColumnInfo, ...]:
 
 
 class _Cache(Generic[Key, Entry]):
-    """The entries used last, at most `size`."""
+    """The entries used last: at most `size`, whose texts have `limits.PLAN_CACHE_CHARS` together."""
 
-    __slots__ = ("_entries", "_size")
+    __slots__ = ("_chars", "_entries", "_size")
 
     def __init__(self, size: int) -> None:
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Entry, int]] = OrderedDict()
         self._size = size
+        self._chars = 0
 
     def get(self, key: Key) -> Entry | None:
         found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self._entries.move_to_end(key)
+        return found[0]
 
-    def put(self, key: Key, entry: Entry) -> None:
-        self._entries[key] = entry
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+    def put(self, key: Key, chars: int, entry: Entry) -> None:
+        _, replaced = self._entries.pop(key, (None, 0))
+        self._entries[key] = entry, chars
+        self._chars += chars - replaced
+        while len(self._entries) > self._size or self._chars > PLAN_CACHE_CHARS:
+            _, (_, gone) = self._entries.popitem(last=False)
+            self._chars -= gone

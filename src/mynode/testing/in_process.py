@@ -16,7 +16,7 @@ import trio
 from trio_util import wait_any
 
 from mynode.actors.connection import FrontConnection
-from mynode.actors.log_store import inline
+from mynode.actors.log_store import RunBlocking, inline
 from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
 from mynode.actors.sql_session import DEFAULT_TIMEOUTS, Timeouts
 from mynode.base.address import Address
@@ -157,6 +157,7 @@ class InProcessCluster:
         checkpoint_entries: int = CHECKPOINT_ENTRIES,
         segment_bytes: int = SEGMENT_BYTES,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        run_beside: RunBlocking = inline,
     ) -> None:
         self.network = MemoryNetwork()
         self.muted: set[NodeId] = set()
@@ -168,6 +169,7 @@ class InProcessCluster:
         self.engines: dict[NodeId, PageEngine] = {}
         self._nursery = nursery
         self._timeouts = timeouts
+        self._run_beside = run_beside
         self._scopes: dict[NodeId, trio.CancelScope] = {}
         self._ended: dict[NodeId, trio.Event] = {}
 
@@ -202,6 +204,7 @@ class InProcessCluster:
             now=lambda: datetime.fromtimestamp(trio.current_time(), UTC),
             monotonic=trio.current_time,
             run_blocking=inline,
+            run_beside=self._run_beside,
         )
         node = Node(
             NodeIdentity("test", node_id),

@@ -24,6 +24,7 @@ from mynode.session.api import ColumnInfo, Row, StatementReply, StatementRequest
 from mynode.session.effects import (
     Answer,
     Backoff,
+    DoBeside,
     Emit,
     Limit,
     OpenFreshView,
@@ -96,6 +97,9 @@ class SessionDatabase:
                 return self.apply(command)
             case RunInLane(request):
                 return self.lane_refuses or self.run_lane([request])[0]
+            case DoBeside(work):
+                work()
+                return None
             case Limit() | Pause() | Backoff() | Emit():
                 return None
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
@@ -10,7 +11,7 @@ from time import perf_counter
 import pytest
 
 from mynode.base.errors import InvariantViolation
-from mynode.base.limits import ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
+from mynode.base.limits import LONG_STATEMENT_CHARS, PLAN_CACHE_CHARS, ROWS_BETWEEN_PAUSES, ROWS_PER_BATCH
 from mynode.base.sql_errors import (
     ParameterCountError,
     QueryMemoryError,
@@ -23,6 +24,7 @@ from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.keys import CATALOG_END, row_prefix, table_record_key
 from mynode.sql.engine import ExecutionContext, SqlEngine
+from mynode.sql.long_work import LongWork
 from mynode.sql.result import ColumnInfo
 from mynode.testing.sql_database import SqlDatabase
 from mynode.values.key_codec import encode_key
@@ -51,6 +53,57 @@ RECORD = table_record_key("t")
 def test_a_text_is_parsed_once() -> None:
     engine = SqlEngine()
     assert engine.parse("SELECT 1") is engine.parse("SELECT 1")
+
+
+def test_what_is_kept_is_bounded_by_the_length_of_the_texts() -> None:
+    engine = SqlEngine()
+    short = engine.parse("SELECT 1")
+    texts = [f"SELECT '{number:{PLAN_CACHE_CHARS // 8}}'" for number in range(8)]
+    for text in texts[:7]:
+        engine.parse(text)
+    assert engine.parse("SELECT 1") is short
+    parsed = engine.parse(texts[1])
+    engine.parse(texts[7])
+    assert engine.parse("SELECT 1") is short
+    assert engine.parse(texts[1]) is parsed
+    assert isinstance(engine.parsing(texts[0]), LongWork), "the one used longest ago had to go"
+
+
+def test_a_long_text_is_work_for_a_thread_once(database: SqlDatabase) -> None:
+    engine = database.engine
+    long = "x" * LONG_STATEMENT_CHARS
+    text = f"SELECT value FROM t AS a JOIN t AS b USING (id, value) WHERE id = 7 AND '{long}' > ''"
+    parsing = engine.parsing(text)
+    assert isinstance(parsing, LongWork)
+    parsing()
+    parsed = parsing.finish()
+    assert engine.parsing(text) is parsed
+    preparing = engine.preparing(parsed, database.view)
+    assert isinstance(preparing, LongWork)
+    with ThreadPoolExecutor() as threads:
+        threads.submit(preparing).result()
+    prepared = preparing.finish()
+    assert engine.preparing(parsed, database.view) is prepared
+    assert database.rows(text) == [("7",)]
+    explained = database.rows(f"EXPLAIN {text}")
+    assert explained == database.rows(f"EXPLAIN {text.replace(long, 'x')}"), "by the same numbers of rows"
+
+
+def test_what_a_long_text_gets_wrong_rests_on_the_catalog(database: SqlDatabase) -> None:
+    transaction = Transaction(database.view)
+    text = f"SELECT '{'x' * LONG_STATEMENT_CHARS}' FROM nowhere"
+    with pytest.raises(UndefinedTableError):
+        database.engine.prepare(database.engine.parse(text), transaction)
+    assert (CATALOG, CATALOG_END) in transaction.reads.ranges
+
+
+def test_a_view_with_a_long_text_takes_long_too(database: SqlDatabase) -> None:
+    use = database.engine.parse("SELECT * FROM v")
+    database.execute("CREATE VIEW v AS SELECT id FROM t")
+    assert not isinstance(database.engine.preparing(use, database.view), LongWork)
+    database.execute("DROP VIEW v")
+    database.execute(f"CREATE VIEW v AS SELECT '{'x' * LONG_STATEMENT_CHARS}' AS x")
+    assert isinstance(database.engine.preparing(use, database.view), LongWork)
 
 
 def test_a_plan_serves_all_values_of_one_type(database: SqlDatabase) -> None:
