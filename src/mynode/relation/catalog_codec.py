@@ -10,7 +10,8 @@
 |             | of one value, see `records`; default: NULL)                                                          |
 | primary key | name, columns (positions)                                                                            |
 | check       | name, condition                                                                                      |
-| foreign key | name, columns (positions), table, referenced (names); on_delete, on_update (default: NO ACTION)      |
+| foreign key | name, columns (positions), table, referenced (names); on_delete, on_update (default: NO ACTION),     |
+|             | match_full (default: false)                                                                          |
 | index       | id, name, columns; unique, constraint, building (default: false)                                     |
 | its columns | position; descending, nulls_first (default: false)                                                   |
 """
@@ -156,6 +157,8 @@ def _encode_foreign_key(foreign_key: ForeignKey) -> _Fields:
     for field, action in (("on_delete", foreign_key.on_delete), ("on_update", foreign_key.on_update)):
         if action is not ReferentialAction.NO_ACTION:
             fields[field] = action.value
+    if foreign_key.match_full:
+        fields["match_full"] = True
     return fields
 
 
@@ -163,7 +166,15 @@ def _decode_foreign_key(fields: _Fields) -> ForeignKey:
     on_delete, on_update = (
         ReferentialAction(fields.get(field, ReferentialAction.NO_ACTION)) for field in ("on_delete", "on_update")
     )
-    return ForeignKey(fields["name"], fields["columns"], fields["table"], fields["referenced"], on_delete, on_update)
+    return ForeignKey(
+        fields["name"],
+        fields["columns"],
+        fields["table"],
+        fields["referenced"],
+        on_delete,
+        on_update,
+        fields.get("match_full", False),
+    )
 
 
 def _encode_index(index: Index) -> _Fields:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mynode.base.invariant import invariant
+from mynode.base.sql_errors import ForeignKeyViolationError
 from mynode.mvcc.transaction import Item, Transaction
 from mynode.relation.indexes import IndexEntries
 from mynode.relation.keys import ABOVE
@@ -25,7 +26,7 @@ def unique_positions(table: Table) -> Iterator[tuple[int, ...]]:
     if table.primary_key is not None:
         yield table.primary_key.columns
     for index in table.indexes:
-        if index.is_constraint and index.is_ready:
+        if index.is_unique and index.is_ready:
             yield tuple(column.position for column in index.columns)
 
 
@@ -56,7 +57,11 @@ class Reference:
         if primary_key is not None and set(primary_key.columns) == wanted:
             return tuple(self.parent_columns.index(position) for position in primary_key.columns), None
         for entries in self.parent.indexes:
-            if entries.index.is_constraint and {column.position for column in entries.index.columns} == wanted:
+            if (
+                entries.index.is_unique
+                and entries.index.is_ready
+                and {column.position for column in entries.index.columns} == wanted
+            ):
                 return (), entries
         invariant(False, f'what "{self.foreign_key.name}" refers to is unique')
         return (), None
@@ -80,9 +85,20 @@ class Reference:
     # --- values -------------------------------------------------------------------------------------------------------
 
     def of_child(self, row: Row) -> Row | None:
-        """The values by which a row refers; None if one is NULL, so that it refers to nothing."""
+        """The values by which a row refers; None if one is NULL, so that it refers to nothing.
+
+        Raises `ForeignKeyViolationError` for a mixture that MATCH FULL does not allow.
+        """
         values = tuple([row[position] for position in self.child_columns])
-        return None if None in values else values
+        if None not in values:
+            return values
+        if self.foreign_key.match_full and any(value is not None for value in values):
+            raise ForeignKeyViolationError(
+                f'insert or update on table "{self.child.table.name}" violates foreign key constraint '
+                f'"{self.foreign_key.name}"',
+                detail="MATCH FULL does not allow mixing of null and nonnull key values.",
+            )
+        return None
 
     def of_parent(self, row: Row) -> Row | None:
         """The values by which a row is referred to; None if one is NULL, so that it cannot be."""

@@ -105,7 +105,10 @@ class Check:
 class ForeignKey:
     """The values of `columns` (positions), unless one is NULL, are those of a row of `table` in `referenced` (names).
 
-    The referenced columns are those of the other table's primary key or of a unique constraint, in any order.
+    The referenced columns are those of the other table's primary key or of a unique index, in any order.
+
+    Attributes:
+        match_full: of several columns all are NULL or none.
     """
 
     name: str
@@ -114,6 +117,7 @@ class ForeignKey:
     referenced: tuple[str, ...]
     on_delete: ReferentialAction = ReferentialAction.NO_ACTION
     on_update: ReferentialAction = ReferentialAction.NO_ACTION
+    match_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def define_foreign_key(
         if left.type.base != right.type.base:
             raise incompatible(name, left, right, constraint.position)
     referenced_names = tuple(parent.columns[position].name for position in referenced)
-    return ForeignKey(name, columns, parent.name, referenced_names, constraint.on_delete, constraint.on_update)
+    actions = constraint.on_delete, constraint.on_update
+    return ForeignKey(name, columns, parent.name, referenced_names, *actions, match_full=constraint.match_full)
 
 
 def incompatible(name: str, referring: Column, referenced: Column, position: int) -> DatatypeMismatchError:

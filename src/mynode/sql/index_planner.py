@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from mynode.base.limits import MAX_INDEX_COLUMNS
@@ -16,6 +17,7 @@ from mynode.base.sql_errors import (
     WrongObjectTypeError,
 )
 from mynode.relation.index_build import unfinished
+from mynode.relation.references import unique_positions
 from mynode.relation.schema import NO_ID, Index, KeyColumn, Table
 from mynode.sql import ast, plan
 from mynode.sql.constraint_names import default_name, numbered_names
@@ -57,6 +59,7 @@ def _key_column(table: Table, column: ast.IndexColumn) -> KeyColumn:
 def plan_drop_index(statement: ast.DropIndex, tables: TableNames) -> plan.DropIndex:
     """Raises `UndefinedObjectError`, and `DependentObjectsError` for what belongs to a constraint."""
     found: list[tuple[str, int]] = []
+    altered: dict[str, Table] = {}
     for name in statement.indexes:
         check_schema(name)
         index = tables.index(name.name)
@@ -65,6 +68,7 @@ def plan_drop_index(statement: ast.DropIndex, tables: TableNames) -> plan.DropIn
             if dropped.is_constraint:
                 raise _required(name, table)
             found.append((table.name, dropped.id))
+            altered |= _without_references(table, found, statement, altered, tables)
             continue
         key_of = tables.primary_key(name.name)
         if key_of is not None:
@@ -73,7 +77,40 @@ def plan_drop_index(statement: ast.DropIndex, tables: TableNames) -> plan.DropIn
             raise WrongObjectTypeError(f'"{name.name}" is not an index', position=name.position)
         if not statement.if_exists:
             raise UndefinedObjectError(f'index "{name.name}" does not exist', position=name.position)
-    return plan.DropIndex(tuple(dict.fromkeys(found)))
+    return plan.DropIndex(tuple(dict.fromkeys(found)), tuple(altered.values()))
+
+
+def _without_references(
+    table: Table,
+    dropped: Sequence[tuple[str, int]],
+    statement: ast.DropIndex,
+    altered: Mapping[str, Table],
+    tables: TableNames,
+) -> dict[str, Table]:
+    """The tables without their foreign keys that need one of the dropped indexes of a table.
+
+    Raises `DependentObjectsError` without CASCADE.
+    """
+    ids = {index for name, index in dropped if name == table.name}
+    left = [
+        {table.columns[position].name for position in key}
+        for key in unique_positions(replace(table, indexes=tuple(one for one in table.indexes if one.id not in ids)))
+    ]
+    changed: dict[str, Table] = {}
+    for child in (altered.get(name) or tables.known(name) for name in table.referenced_by):
+        kept = tuple(one for one in child.foreign_keys if one.table != table.name or set(one.referenced) in left)
+        if kept == child.foreign_keys:
+            continue
+        if not statement.cascade:
+            index = next(one.name for one in table.indexes if one.id in ids)
+            gone = ", ".join(one.name for one in child.foreign_keys if one not in kept)
+            raise DependentObjectsError(
+                f"cannot drop index {index} because other objects depend on it",
+                detail=f"constraint {gone} on table {child.name} depends on index {index}",
+                hint="Use DROP ... CASCADE to drop the dependent objects too.",
+            )
+        changed[child.name] = replace(child, foreign_keys=kept)
+    return changed
 
 
 def _required(name: ast.TableName, table: Table) -> DependentObjectsError:

@@ -208,7 +208,8 @@ def _referential_rows(catalog: Catalog) -> Iterator[Row]:
             continue
         key = _referenced_key(catalog, foreign)
         unique: Row = (None, None, None) if key is None else _of(key.name)
-        yield (*_of(constraint.name), *unique, "NONE", foreign.on_update.value, foreign.on_delete.value)
+        match = "FULL" if foreign.match_full else "NONE"
+        yield (*_of(constraint.name), *unique, match, foreign.on_update.value, foreign.on_delete.value)
 
 
 def _referenced_key(catalog: Catalog, foreign: ForeignKey) -> _Constraint | None:

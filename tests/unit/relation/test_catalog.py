@@ -41,7 +41,9 @@ def test_a_record_reads_back() -> None:
         checks=(Check("c", "f > 0"), Check("d", "b")),
         foreign_keys=(
             ForeignKey("f1", (0,), "täble", ("n",)),
-            ForeignKey("f2", (1, 0), "u", ("a", "b"), ReferentialAction.CASCADE, ReferentialAction.SET_NULL),
+            ForeignKey(
+                "f2", (1, 0), "u", ("a", "b"), ReferentialAction.CASCADE, ReferentialAction.SET_NULL, match_full=True
+            ),
         ),
         referenced_by=("täble", "v"),
     )

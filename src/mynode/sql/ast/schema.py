@@ -76,7 +76,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """`[CONSTRAINT name] FOREIGN KEY (columns) REFERENCES table [(referenced)] [ON DELETE action] [ON UPDATE action]`.
+    """`[CONSTRAINT name] FOREIGN KEY (columns) REFERENCES table [(referenced)]
+    [MATCH FULL | SIMPLE] [ON DELETE action] [ON UPDATE action]`.
 
     Attributes:
         referenced: none when not said: the other table's primary key.
@@ -88,6 +89,7 @@ class ForeignKey:
     referenced: tuple[Identifier, ...]
     on_delete: ReferentialAction
     on_update: ReferentialAction
+    match_full: bool
     position: int = field(compare=False)
 
 

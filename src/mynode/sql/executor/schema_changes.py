@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mynode.base.sql_errors import DuplicateTableError
 from mynode.relation.catalog import create_table as create_in_catalog
-from mynode.relation.catalog import current_table, drop_view, put_view, read_catalog, table_exists
+from mynode.relation.catalog import current_table, drop_view, link, put_table, put_view, read_catalog, table_exists
 from mynode.relation.catalog import drop_table as drop_from_catalog
 from mynode.relation.index_build import create_index as build_index
 from mynode.relation.index_build import drop_index
@@ -87,11 +87,16 @@ def drop_indexes(node: plan.DropIndex) -> Execute:
     def run(context: ExecutionContext) -> Execution:
         yield from ()
         read_catalog(context.transaction)
+        for altered in node.tables:
+            put_table(context.transaction, altered)
         for table_name, index_id in node.indexes:
             table = current_table(context.transaction, table_name)
             for index in table.indexes if table is not None else ():
                 if table is not None and index.id == index_id:
                     drop_index(context.transaction, table, index)
+        if node.tables:
+            for table_name in sorted({table_name for table_name, _ in node.indexes}):
+                link(context.transaction, table_name)
         return Completion("DROP INDEX", -1)
 
     return run

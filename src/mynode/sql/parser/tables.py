@@ -26,6 +26,8 @@ def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable | ast.C
     cursor.expect("(")
     if cursor.at_name() and cursor.following.symbol in (",", ")"):
         names = parse_names(cursor)
+        if cursor.symbol != "AS":
+            raise cursor.error("AS", hint="columns need types, except before AS and a query")
         return _parse_filled_table(cursor, table, if_not_exists, names, position)
     if cursor.symbol != ")":
         _parse_element(cursor, table, columns, constraints)
@@ -113,11 +115,10 @@ def _parse_condition(cursor: Cursor) -> ast.StoredExpression:
 def _parse_reference(
     cursor: Cursor, name: str | None, columns: tuple[ast.Identifier, ...], position: int
 ) -> ast.ForeignKey:
-    """`table [(columns)] [ON DELETE action] [ON UPDATE action]` after REFERENCES."""
+    """`table [(columns)] [MATCH FULL | SIMPLE] [ON DELETE action] [ON UPDATE action]` after REFERENCES."""
     table = parse_table(cursor)
     referenced = parse_columns(cursor) if cursor.symbol == "(" else ()
-    if cursor.symbol == "MATCH":
-        raise cursor.unsupported("MATCH is")
+    match_full = cursor.accept("MATCH") and _parse_match(cursor)
     actions: dict[str, ast.ReferentialAction] = {}
     while cursor.accept("ON"):
         event = cursor.symbol
@@ -126,7 +127,19 @@ def _parse_reference(
         cursor.advance()
         actions[event] = _parse_action(cursor)
     on_delete, on_update = (actions.get(event, ast.ReferentialAction.NO_ACTION) for event in ("DELETE", "UPDATE"))
-    return ast.ForeignKey(name, columns, table, referenced, on_delete, on_update, position)
+    return ast.ForeignKey(name, columns, table, referenced, on_delete, on_update, match_full, position)
+
+
+def _parse_match(cursor: Cursor) -> bool:
+    """`FULL | SIMPLE`: whether it is FULL."""
+    if cursor.token.value == "partial":
+        raise cursor.unsupported("MATCH PARTIAL is")
+    if cursor.accept("FULL"):
+        return True
+    if cursor.token.value != "simple":
+        raise cursor.error("SIMPLE")
+    cursor.advance()
+    return False
 
 
 def _parse_action(cursor: Cursor) -> ast.ReferentialAction:

@@ -264,9 +264,14 @@ class CreateIndex:
 
 @dataclass(frozen=True, slots=True)
 class DropIndex:
-    """The indexes of a DROP INDEX that exist: names of tables, and ids."""
+    """The indexes of a DROP INDEX that exist: names of tables, and ids.
+
+    Attributes:
+        tables: whose foreign keys needed one of them, as they shall be.
+    """
 
     indexes: tuple[tuple[str, int], ...]
+    tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True, slots=True)
