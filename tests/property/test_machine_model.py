@@ -30,6 +30,7 @@ def row(number: int) -> bytes:
 
 rows = st.integers(0, 40).map(row)
 catalog = st.sampled_from([keyspace.CATALOG + b"a", keyspace.CATALOG + b"b"])
+dropped = st.sampled_from([keyspace.GARBAGE + keyspace.ROWS + digits for digits in (b"00", b"01", b"02", b"0", b"x")])
 ranges = st.tuples(rows, st.none() | rows).filter(lambda item: item[1] is None or item[0] < item[1])
 
 
@@ -54,7 +55,7 @@ commands = st.builds(
     floor=st.just(0),
     view=st.just(0),
     reads=st.builds(ReadSet, st.lists(rows | catalog, max_size=3).map(dict.fromkeys), st.lists(ranges, max_size=1)),
-    writes=st.dictionaries(rows | catalog, st.none() | st.binary(max_size=2), max_size=3).map(
+    writes=st.dictionaries(rows | catalog | dropped, st.none() | st.binary(max_size=2), max_size=3).map(
         lambda writes: tuple(sorted(writes.items()))
     ),
     result=st.binary(max_size=2),

@@ -122,6 +122,8 @@ TIME_SAMPLE_MS: Final = 100
 """How precisely the versions of the past are found by their time."""
 TOMBSTONES_PER_ENTRY: Final = 32
 """Most tombstones that applying one entry takes out, so that the echo of one huge delete does not stall a later one."""
+GARBAGE_PER_ENTRY: Final = 32
+"""Most keys of dropped tables and indexes that applying one entry takes out."""
 
 # --- the node's loop ------------------------------------------------------------------------------------------------
 LONG_STATEMENT_CHARS: Final = 16 * KIB

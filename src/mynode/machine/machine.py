@@ -12,6 +12,7 @@ from mynode.base.invariant import invariant
 from mynode.base.limits import APPLY_STEP_BYTES, APPLY_STEP_WRITES, HISTORY_RECORDS, MAX_OUTCOMES, RETENTION_ENTRIES
 from mynode.machine.commands import BatchCommand, RetainCommand, TransactionCommand, decode_command
 from mynode.machine.outcomes import Committed, Conflicted, Outcome, OutcomeTable, Refused, outcome_key
+from mynode.mvcc.garbage import Garbage
 from mynode.mvcc.history import History
 from mynode.mvcc.retention import Retention, put_retention, retention_of
 from mynode.mvcc.tombstones import Tombstones
@@ -56,6 +57,7 @@ class Machine:
     __slots__ = (
         "_default_retention",
         "_engine",
+        "_garbage",
         "_history",
         "_history_records",
         "_outcomes",
@@ -78,6 +80,7 @@ class Machine:
         self._retention = retention_of(engine.tree, self._default_retention)
         self._outcomes = OutcomeTable(engine.tree, max_outcomes)
         self._tombstones = Tombstones(engine.tree)
+        self._garbage = Garbage(engine.tree)
         self._history = History(engine.tree, limit=self._history_limit())
         self.applied: LogIndex = engine.applied_index
 
@@ -115,6 +118,7 @@ class Machine:
                 membership = entry.payload
             watermark = self._retention.watermark(entry.index)
             self._tombstones.collect(editor, watermark)
+            self._garbage.collect(editor, self._tombstones, watermark)
             yield from self._history.collect(editor, entry.index, watermark)
             applied = entry.index
         self._engine.adopt(editor.commit(), applied, entries[-1].term, membership)
@@ -141,6 +145,7 @@ class Machine:
         invariant(self.applied == self._engine.applied_index, "index and tree are adopted in one step")
         self._outcomes.check_invariants(tree)
         self._tombstones.check_invariants(tree)
+        self._garbage.check_invariants(tree)
         self._history.check_invariants(tree)
         invariant(self._retention == retention_of(tree, self._default_retention), "the retention is the tree's")
         invariant(self._history.limit == self._history_limit(), "the history's limit follows the retention")
@@ -222,5 +227,6 @@ class Machine:
                 self._history.keep(editor, write, version)
                 editor.put(write[0], version, write[1])
             self._tombstones.follow(writes, version)
+            self._garbage.follow(writes, version)
         self._history.sample(editor, version, command.time_ms, watermark)
         return None

@@ -57,6 +57,10 @@ class Tombstones:
             del versions[key]
             editor.remove(key)
 
+    def forget(self, key: bytes) -> None:
+        """The key was taken out of the tree, whatever it held."""
+        self._versions.pop(key, None)
+
     def check_invariants(self, tree: Tree) -> None:
         anew = Tombstones(tree)
         invariant(list(self._versions.items()) == list(anew._versions.items()), "the tombstones follow the tree")

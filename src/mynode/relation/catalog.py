@@ -1,7 +1,7 @@
 """The catalog: all tables and views, as of one state. Its records are described in `catalog_codec`.
 
-A dropped table's record goes, its rows stay as garbage that no table id leads to: table ids are not used again, and
-one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTION_BYTES`).
+A dropped table's record goes. Its rows stay as garbage (`mvcc.garbage`) that no table id leads to: ids are not used
+again, and one transaction could not delete the rows of a big table (`limits.MAX_TRANSACTION_BYTES`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,23 @@ from typing import TypeAlias
 import msgpack
 
 from mynode.base.sql_errors import DuplicateTableError
+from mynode.mvcc.garbage import note_garbage
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
 from mynode.relation.catalog_codec import decode_relation, encode_table, encode_view
-from mynode.relation.keys import CATALOG_END, CHANGED, NEXT_ID, TABLES, TABLES_END, table_record_key
+from mynode.relation.counters import counter_key
+from mynode.relation.keys import (
+    CATALOG_END,
+    CHANGED,
+    NEXT_ID,
+    TABLES,
+    TABLES_END,
+    index_prefix,
+    index_prefix_of_table,
+    row_prefix,
+    table_record_key,
+)
 from mynode.relation.schema import NO_ID, Index, Table, View
 
 CatalogVersion: TypeAlias = int
@@ -183,8 +195,25 @@ def drop_table(transaction: Transaction, table: Table) -> None:
             kept = tuple(one for one in child.foreign_keys if one.table != table.name)
             put_table(transaction, replace(child, foreign_keys=kept))
     drop_relation(transaction, table.name)
+    discard(transaction, table, None)
     for parent in sorted({foreign_key.table for foreign_key in table.foreign_keys}):
         link(transaction, parent)
+
+
+def discard(transaction: Transaction, before: Table, after: Table | None) -> None:
+    """Rows, entries of indexes and counters that a table does not need any more, as it is gone or another one now."""
+    if after is None or after.id != before.id:
+        note_garbage(transaction, row_prefix(before.id))
+        note_garbage(transaction, index_prefix_of_table(before.id))
+    else:
+        kept = {index.id for index in after.indexes}
+        for index in before.indexes:
+            if index.id not in kept:
+                note_garbage(transaction, index_prefix(before.id, index.id))
+    counters = {NO_ID} | ({column.counter for column in after.columns} if after else set[int]())
+    for column in before.columns:
+        if column.counter not in counters:
+            transaction.delete(counter_key(column.counter))
 
 
 def link(transaction: Transaction, name: str) -> None:

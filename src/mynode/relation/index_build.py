@@ -26,7 +26,7 @@ from typing import Final
 from mynode.base.limits import INDEX_BATCH_ROWS, MAX_TRANSACTION_BYTES, ROWS_BETWEEN_PAUSES, ROWS_INDEXED_AT_ONCE
 from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.mvcc.transaction import Transaction
-from mynode.relation.catalog import new_id, put_table
+from mynode.relation.catalog import discard, new_id, put_table
 from mynode.relation.indexes import IndexEntries
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Index, Table
@@ -67,8 +67,10 @@ def make_ready(transaction: Transaction, table: Table, index: Index) -> Table:
 
 
 def drop_index(transaction: Transaction, table: Table, index: Index) -> Table:
-    """Write the table's record without the index, whose entries become garbage that no id leads to."""
-    return _put(transaction, replace(table, indexes=tuple(one for one in table.indexes if one.id != index.id)))
+    """Write the table's record without the index, whose entries become garbage."""
+    without = replace(table, indexes=tuple(one for one in table.indexes if one.id != index.id))
+    discard(transaction, table, without)
+    return _put(transaction, without)
 
 
 def _put(transaction: Transaction, table: Table) -> Table:

@@ -55,6 +55,11 @@ def row_prefix(table_id: int) -> bytes:
     return _TABLE_PREFIX.pack(ROWS, table_id)
 
 
+def index_prefix_of_table(table_id: int) -> bytes:
+    """What the keys of all entries of all indexes of the table begin with, 5 bytes."""
+    return _TABLE_PREFIX.pack(INDEXES, table_id)
+
+
 def index_prefix(table_id: int, index_id: int) -> bytes:
     """What the keys of all entries of the index begin with, 9 bytes."""
     return _INDEX_PREFIX.pack(INDEXES, table_id, index_id)

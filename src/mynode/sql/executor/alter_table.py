@@ -15,6 +15,7 @@ from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import (
     change_view,
     current_table,
+    discard,
     drop_relation,
     drop_view,
     link,
@@ -94,6 +95,7 @@ def _put(transaction: Transaction, before: Table, table: Table, after: plan.Alte
     if table.name != before.name:
         drop_relation(transaction, before.name)
     put_table(transaction, table)
+    discard(transaction, before, table)
     for other in after.others:
         put_table(transaction, other)
     parents = {one.table for one in (*before.foreign_keys, *table.foreign_keys)} | {table.name}
@@ -188,11 +190,13 @@ def truncate(node: plan.Truncate) -> Execute:
         yield from ()
         transaction = context.transaction
         for table in node.tables:
-            current = _current(transaction, table.name)
+            before = current = _current(transaction, table.name)
             if node.restarts:
                 columns = tuple(replace(column, counter=NO_ID) for column in current.columns)
                 current = with_new_counters(transaction, replace(current, columns=columns))
-            put_table(transaction, emptied(transaction, current))
+            empty = emptied(transaction, current)
+            put_table(transaction, empty)
+            discard(transaction, before, empty)
         return Completion("TRUNCATE TABLE", -1)
 
     return run
