@@ -45,9 +45,12 @@ def connect(
 
 @asynccontextmanager
 async def _cluster(target: str, options: ClientOptions) -> AsyncIterator[Client]:
-    from mynode.client.grpc_transport import open_transports  # an embedded node needs no gRPC
+    from mynode.client.grpc_transport import open_transports, transport_to  # an embedded node needs no gRPC
 
-    async with open_transports(parse_addresses(target)) as transports, open_client(transports, options) as client:
+    async with (
+        open_transports(parse_addresses(target)) as transports,
+        open_client(transports, options, make_transport=transport_to) as client,
+    ):
         yield client
 
 

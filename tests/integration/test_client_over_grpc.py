@@ -17,7 +17,7 @@ from mynode.base.sql_errors import SqlSyntaxError
 from mynode.raft.messages import Message
 from mynode.rpc.bridge import open_bridge
 from mynode.rpc.server import serve
-from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.api import KnownMembers, SessionRequest, StatementReply
 from mynode.testing.fake_nodes import FakeCluster, FakeNode, FakeStream
 
 
@@ -32,9 +32,12 @@ class FakeConnection:
 
     async def replies(self) -> list[StatementReply]:
         try:
-            return await self._stream.receive()
+            return [item for item in await self._stream.receive() if isinstance(item, StatementReply)]
         except ConnectionFailedError:
             return []
+
+    def take_members(self) -> KnownMembers | None:
+        return None
 
     def close(self) -> None:
         self._stream.break_off()
@@ -46,7 +49,7 @@ class FakePorts:
     def __init__(self, node: FakeNode) -> None:
         self._node = node
 
-    def connect(self) -> FakeConnection:
+    def connect(self, *, with_members: bool = False) -> FakeConnection:
         return FakeConnection(self._node.open_stream())
 
     async def status(self) -> NodeStatus:

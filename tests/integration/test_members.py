@@ -92,6 +92,19 @@ async def test_from_one_node_to_seven_and_back_under_load(autojump_clock: MockCl
             assert await voters(cluster, 7) == [7]
 
 
+async def test_a_client_of_the_first_node_only_goes_on_without_it(autojump_clock: MockClock) -> None:
+    async with cluster_of(1) as cluster:
+        first = cluster.transports()
+        async with open_client(first, make_transport=cluster.transport) as client, load(client) as work:
+            for node_id in range(2, 6):
+                await add(cluster, node_id)
+            for node_id in (1, 2):
+                await remove(cluster, node_id)
+                await work.more(20)
+            assert client.known_addresses == tuple(map(cluster.address, (1, 3, 4, 5)))
+            await work.more(20)
+
+
 async def test_the_members_are_remembered(autojump_clock: MockClock) -> None:
     async with cluster_of(3) as cluster:
         await SqlClient(cluster.nodes[1]).execute(CREATE)

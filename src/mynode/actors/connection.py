@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import trio
 
 from mynode.base.errors import MyNodeError, NodeBusyError
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES
-from mynode.session.api import ErrorInfo, SessionRequest, StatementReply, StatementRequest
+from mynode.session.api import ErrorInfo, KnownMembers, SessionRequest, StatementReply, StatementRequest
 
 REFUSALS: Final = 1_024
 """Refusals that may wait for a client that does not read; beyond it the connection is closed."""
@@ -30,8 +31,9 @@ class FrontConnection:
     def __init__(self, route: Route, on_close: Callable[[FrontConnection], None]) -> None:
         self._route = route
         self._on_close = on_close
-        self._replies, self._outbox = trio.open_memory_channel[StatementReply](CONNECTION_OUTBOX_REPLIES)
+        self._replies, self._outbox = trio.open_memory_channel[StatementReply | None](CONNECTION_OUTBOX_REPLIES)
         self._refused: list[StatementReply] = []
+        self._members: KnownMembers | None = None
         self._closed = False
 
     # --- the transport's side ----------------------------------------------------------------------------------------
@@ -50,8 +52,8 @@ class FrontConnection:
             )
 
     async def replies(self) -> list[StatementReply]:
-        """Wait for a reply, then take all that wait; empty once the connection is closed."""
-        batch: list[StatementReply] = []
+        """Wait for a reply, then take all that wait; empty once the connection is closed, or if there are members."""
+        batch: list[StatementReply | None] = []
         try:
             if not self._refused:
                 batch.append(await self._outbox.receive())
@@ -59,7 +61,12 @@ class FrontConnection:
                 batch.append(self._outbox.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
             refused, self._refused = self._refused, []
-            return batch + refused
+            return [reply for reply in batch if reply is not None] + refused
+
+    def take_members(self) -> KnownMembers | None:
+        """What `tell` left, once."""
+        members, self._members = self._members, None
+        return members
 
     def close(self) -> None:
         """The client is gone: its sessions close and their running statements are cancelled."""
@@ -75,6 +82,12 @@ class FrontConnection:
             await self._replies.send(reply)
         except trio.ClosedResourceError:
             return
+
+    def tell(self, members: KnownMembers) -> None:
+        """The client shall hear of these; of the newest only, if it does not read."""
+        self._members = members
+        with suppress(trio.WouldBlock, trio.ClosedResourceError):  # what waits already wakes the reader just as well
+            self._replies.send_nowait(None)
 
     def refuse(self, request: SessionRequest, error: MyNodeError) -> None:
         """Answer a statement that no session will work on."""

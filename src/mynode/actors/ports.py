@@ -16,7 +16,7 @@ from mynode.base.ids import LogIndex, NodeId, Term
 from mynode.raft.effects import Role
 from mynode.raft.membership import MembershipChange
 from mynode.raft.messages import Message
-from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.api import KnownMembers, SessionRequest, StatementReply
 from mynode.session.lane_api import LaneMessage
 
 
@@ -42,7 +42,11 @@ class ClientConnection(Protocol):
         """
 
     async def replies(self) -> list[StatementReply]:
-        """Wait for a reply, then take what waits, in order and bounded. An empty list: the connection is closed."""
+        """Wait for a reply, then take what waits, in order and bounded. An empty list: the connection is closed, or
+        `take_members` has some."""
+
+    def take_members(self) -> KnownMembers | None:
+        """What is to be told of the cluster's members, if anything is new."""
 
     def close(self) -> None:
         """The client is gone: its sessions close and their running statements are cancelled. Closing twice is fine."""
@@ -51,8 +55,8 @@ class ClientConnection(Protocol):
 class SessionPort(Protocol):
     """Where clients come in; rpc_front."""
 
-    def connect(self) -> ClientConnection:
-        """A new client connection.
+    def connect(self, *, with_members: bool = False) -> ClientConnection:
+        """A new client connection; `with_members`: it is told who they are, now and whenever they change.
 
         Raises:
             NodeBusyError: a bound is reached.

@@ -45,7 +45,7 @@ from mynode.raft.effects import InstallSnapshot, Load, LoadSnapshot, Persist, Ra
 from mynode.raft.events import Compacted, SnapshotInstalled, SnapshotLoaded, SnapshotStored
 from mynode.raft.membership import Membership, MembershipChange
 from mynode.raft.messages import Entry, Message
-from mynode.session.api import SessionRequest, StatementReply, StatementRequest
+from mynode.session.api import KnownMembers, SessionRequest, StatementReply, StatementRequest
 from mynode.session.lane_api import LaneAnswer, LaneMessage
 from mynode.storage.raft_log import RaftLog
 
@@ -348,6 +348,9 @@ class Connection(Protocol):
 
     def refuse(self, request: SessionRequest, error: MyNodeError) -> None:
         """Answer a request that no session will work on."""
+
+    def tell(self, members: KnownMembers) -> None:
+        """The client shall hear of the cluster's members."""
 
     def shut(self) -> None:
         """No more replies will come."""

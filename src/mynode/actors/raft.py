@@ -56,6 +56,7 @@ from mynode.raft.core import RaftCore
 from mynode.raft.effects import Effects, InstallSnapshot, LeaderChange, Load, Persist, Rejected, RejectReason, Send
 from mynode.raft.log import ENTRY_OVERHEAD_BYTES
 from mynode.raft.messages import Entry, EntryKind, Message, Proposal
+from mynode.session.api import KnownMembers
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +94,8 @@ class RaftActor:
         self.membership = core.membership
         """Who takes part, as this node knows it now."""
         links.update(self.membership)
+        self.known_members: AsyncValue[KnownMembers] = AsyncValue(self._known_members())
+        """What clients are told of it."""
         self._newest = newest
         self._proposers: dict[ProposalId, Reply[Outcome]] = {}
         self._readers: dict[int, list[Reply[ReadView]]] = {}
@@ -243,6 +246,7 @@ class RaftActor:
         if effects.membership is not None:
             self.membership = effects.membership
             self._links.update(effects.membership)
+            self.known_members.value = self._known_members()
         self._send(effects.send)
         if effects.persist is not None:
             self._last_persist = effects.persist.number
@@ -267,6 +271,11 @@ class RaftActor:
         if effects.removed and not self.removed.is_set():
             log.error("this node was removed from the cluster", node=self._core.status().node_id)
             self.removed.set()
+
+    def _known_members(self) -> KnownMembers:
+        membership = self.membership
+        addresses = [self._links.address(voter, membership) for voter in membership.voters]
+        return KnownMembers(self._core.membership_index, tuple(str(each) for each in addresses if each is not None))
 
     def _hand_to_log_store(self) -> None:
         """What log_store has no room for is offered again at the next wake, at the next tick if not before."""

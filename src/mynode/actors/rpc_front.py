@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 import trio
+from trio_util import AsyncValue
 
 from mynode.actors.connection import FrontConnection
 from mynode.actors.mailbox import Inbox
@@ -15,7 +16,7 @@ from mynode.actors.sql_session import SqlSessionActor
 from mynode.base.errors import NodeBusyError, NoQuorumError, ShuttingDownError
 from mynode.base.ids import SessionId
 from mynode.base.limits import MAX_SESSIONS, SESSION_INBOX
-from mynode.session.api import CancelRequest, CloseRequest, SessionRequest, StatementRequest
+from mynode.session.api import CancelRequest, CloseRequest, KnownMembers, SessionRequest, StatementRequest
 
 
 class MakeSession(Protocol):
@@ -45,8 +46,17 @@ class RpcFrontActor:
     are any, nothing overtakes them.
     """
 
-    def __init__(self, *, inbox: Inbox[FrontMessage], make_session: MakeSession, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        inbox: Inbox[FrontMessage],
+        make_session: MakeSession,
+        is_ready: Callable[[], bool],
+        members: AsyncValue[KnownMembers],
+    ) -> None:
         self._inbox = inbox
+        self._members = members
+        self._followers: set[Connection] = set()
         self._make_session = make_session
         self._is_ready = is_ready
         self._gone: list[Connection] = []
@@ -61,8 +71,8 @@ class RpcFrontActor:
     def session_count(self) -> int:
         return self._running
 
-    def connect(self) -> FrontConnection:
-        """A new client connection.
+    def connect(self, *, with_members: bool = False) -> FrontConnection:
+        """A new client connection; see `SessionPort.connect`.
 
         Raises:
             ShuttingDownError: the node is stopping.
@@ -72,10 +82,20 @@ class RpcFrontActor:
             raise ShuttingDownError.of_node()
         if not self._is_ready():
             raise NoQuorumError("this node does not take part in the cluster yet", hint="Use another node.")
-        return FrontConnection(self._submit, self._closed)
+        connection = FrontConnection(self._submit, self._closed)
+        if with_members:
+            self._followers.add(connection)
+            connection.tell(self._members.value)
+        return connection
+
+    async def _tell_members(self) -> None:
+        async for members in self._members.eventual_values():
+            for connection in self._followers:
+                connection.tell(members)
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_members)
             while True:
                 for message in await self._inbox.drain():
                     match message:
@@ -174,6 +194,7 @@ class RpcFrontActor:
 
     def _closed(self, connection: Connection) -> None:
         """A connection ended: never lost, for a full inbox wakes this actor just as well."""
+        self._followers.discard(connection)
         self._gone.append(connection)
         self._inbox.post(Disconnect())
 

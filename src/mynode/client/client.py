@@ -18,7 +18,7 @@ from mynode.base.errors import (
     ShuttingDownError,
 )
 from mynode.base.sql_errors import FeatureNotSupportedError, SerializationFailureError
-from mynode.client.nodes import NodeSet
+from mynode.client.nodes import MakeTransport, NodeSet
 from mynode.client.options import ClientOptions
 from mynode.client.result import Result
 from mynode.client.rows import RowStream
@@ -61,7 +61,12 @@ class Client:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The nodes, in the order that `session(node=…)` counts from 0."""
+        """The configured nodes, in the order that `session(node=…)` counts from 0."""
+        return tuple(node.transport.address for node in self._nodes.configured)
+
+    @property
+    def known_addresses(self) -> tuple[str, ...]:
+        """The configured nodes, and the members that the cluster named beside them."""
         return tuple(node.transport.address for node in self._nodes.nodes)
 
     async def execute(
@@ -162,8 +167,8 @@ class Client:
         """A session of one's own; `node` pins it to the node of that index in `addresses`, live or not."""
         if node is None:
             return Session(self._nodes, Place(self._start()), self._random)
-        if not 0 <= node < len(self._nodes.nodes):
-            raise ConfigError(f"there is no node {node}, the client knows {len(self._nodes.nodes)}")
+        if not 0 <= node < len(self._nodes.configured):
+            raise ConfigError(f"there is no node {node}, the client knows {len(self._nodes.configured)}")
         return Session(self._nodes, Place(node, is_pinned=True), self._random)
 
     async def reach(self) -> str:
@@ -182,14 +187,14 @@ class Client:
         *,
         timeout: float = STATUS_TIMEOUT_S,  # noqa: ASYNC109
     ) -> list[StatusReport]:
-        """Every node's status, or why there is none, in the order of `addresses`."""
+        """Every configured node's status, or why there is none, in the order of `addresses`."""
         reports: dict[int, StatusReport] = {}
 
         async def ask(index: int) -> None:
-            reports[index] = await self._nodes.nodes[index].report(timeout)
+            reports[index] = await self._nodes.configured[index].report(timeout)
 
         async with trio.open_nursery() as nursery:
-            for index in range(len(self._nodes.nodes)):
+            for index in range(len(self._nodes.configured)):
                 nursery.start_soon(ask, index)
         return [reports[index] for index in sorted(reports)]
 
@@ -197,8 +202,9 @@ class Client:
         """Where the next session begins."""
         if self._nodes.options.spread == "one_node":
             return None
+        usable = self._nodes.usable
         self._next_start += 1
-        return (self._next_start - 1) % len(self._nodes.nodes)
+        return usable[(self._next_start - 1) % len(usable)].index
 
     def _return(self, session: Session) -> None:
         """The session goes back to the idle ones, and takes no transaction and no settings with it."""
@@ -221,21 +227,28 @@ class Client:
 
 
 def open_client(
-    transports: Sequence[Transport], options: ClientOptions | None = None, *, random: Random | None = None
+    transports: Sequence[Transport],
+    options: ClientOptions | None = None,
+    *,
+    random: Random | None = None,
+    make_transport: MakeTransport | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """A client of the nodes behind `transports`, closed at the end of the block.
 
     Nothing is connected before the first statement. Errors of the block come out as they are, not in a group.
+
+    Args:
+        make_transport: the way to a member that the cluster names; None: the client keeps to `transports`.
     """
-    return without_group(_open_client(transports, options or ClientOptions(), random or Random()))
+    return without_group(_open_client(transports, options or ClientOptions(), random or Random(), make_transport))
 
 
 @asynccontextmanager
 async def _open_client(
-    transports: Sequence[Transport], options: ClientOptions, random: Random
+    transports: Sequence[Transport], options: ClientOptions, random: Random, make_transport: MakeTransport | None
 ) -> AsyncIterator[Client]:
     async with trio.open_nursery() as nursery:
-        nodes = NodeSet(transports, options, nursery)
+        nodes = NodeSet(transports, options, nursery, make_transport)
         try:
             yield Client(nodes, random)
         finally:

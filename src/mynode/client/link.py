@@ -15,7 +15,14 @@ from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_APPEND_BYTES, MAX_REQUEST_FRAME_BYTES, MAX_SESSIONS, MAX_TRANSACTION_BYTES
 from mynode.client.options import ClientOptions
 from mynode.client.transport import TransportStream
-from mynode.session.api import CancelRequest, CloseRequest, SessionRequest, StatementReply, StatementRequest
+from mynode.session.api import (
+    CancelRequest,
+    CloseRequest,
+    KnownMembers,
+    SessionRequest,
+    StatementReply,
+    StatementRequest,
+)
 
 FRAME_BYTES: Final = MAX_APPEND_BYTES
 """A frame is closed once it holds about this many bytes of requests."""
@@ -74,6 +81,7 @@ class Link:
 
     Args:
         probe: asks the node for its status over another way than this stream.
+        on_members: takes what the node says of the cluster's members.
         is_exclusive: for one attempt with a large result. The next frame is read only when the replies of the last
             are taken, so that a slow reader holds back the node and not its own memory.
 
@@ -92,12 +100,14 @@ class Link:
         address: str,
         probe: Callable[[], Awaitable[NodeStatus]],
         options: ClientOptions,
+        on_members: Callable[[KnownMembers], None] = lambda _: None,
         is_exclusive: bool = False,
     ) -> None:
         self._stream = stream
         self._address = address
         self._probe = probe
         self._options = options
+        self._on_members = on_members
         self._is_exclusive = is_exclusive
         self._attempts: dict[SessionId, Attempt] = {}
         self._unsent: dict[SessionId, Attempt] = {}
@@ -221,6 +231,9 @@ class Link:
             replies = await self._stream.receive()
             self._frames_heard += 1
             for reply in replies:
+                if isinstance(reply, KnownMembers):
+                    self._on_members(reply)
+                    continue
                 attempt = self._attempts.get(reply.session_id)
                 if attempt is None or not attempt.is_sent or attempt.request.sequence != reply.sequence:
                     continue  # late: its statement was abandoned

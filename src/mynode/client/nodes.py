@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypeAlias
 
 import trio
 
-from mynode.base.errors import ClientClosedError, ConfigError, ConnectionFailedError, InvariantViolation, MyNodeError
+from mynode.base.errors import ClientClosedError, ConfigError, ConnectionFailedError, MyNodeError
 from mynode.base.ids import Version
 from mynode.client.link import Link
 from mynode.client.options import ClientOptions
 from mynode.client.status import StatusReport
 from mynode.client.transport import Transport
+from mynode.session.api import KnownMembers
+
+MakeTransport: TypeAlias = Callable[[str], Transport]
+"""The way to the node at `host:port`; raises `ConfigError` for what is no address."""
 
 SUSPECT_S: Final = 2.0
 """A node that failed is tried after the others for this long."""
@@ -31,13 +35,29 @@ class _Opening:
 
 
 class Node:
-    """One address: the transport to it, the link that all sessions share, and when it last failed."""
+    """One address: the transport to it, the link that all sessions share, and when it last failed.
 
-    def __init__(self, index: int, transport: Transport, options: ClientOptions, nursery: trio.Nursery) -> None:
+    Attributes:
+        is_configured: the client was given the address; else the cluster named it.
+        is_usable: statements may be sent there: it is configured, or was reached before.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        transport: Transport,
+        options: ClientOptions,
+        nursery: trio.Nursery,
+        *,
+        on_members: Callable[[KnownMembers], None],
+        is_configured: bool,
+    ) -> None:
         self.index = index
         self.transport = transport
+        self.is_configured = self.is_usable = is_configured
         self._options = options
         self._nursery = nursery
+        self._on_members = on_members
         self._shared: Link | None = None
         self._opening: _Opening | None = None
         self._suspect_until = -float("inf")
@@ -61,6 +81,13 @@ class Node:
             self._opening = _Opening()
             self._nursery.start_soon(self._serve_shared, self._opening)
         return await _opened(self._opening)
+
+    async def try_out(self) -> None:
+        """Open the shared link, which makes the node usable if it can be reached."""
+        try:
+            await self.link()
+        except ConnectionFailedError:
+            self.suspect()
 
     async def exclusive_link(self) -> Link:
         """A link of one's own; raises `ConnectionFailedError`. Whoever asked for it ends it by `Link.fail`."""
@@ -115,8 +142,10 @@ class Node:
                 address=address,
                 probe=self.transport.status,
                 options=self._options,
+                on_members=self._on_members,
                 is_exclusive=is_exclusive,
             )
+            self.is_usable = True
             if not is_exclusive:
                 self._shared, self._opening = link, None
             opening.done.set()
@@ -134,7 +163,17 @@ async def _opened(opening: _Opening) -> Link:
 
 
 class NodeSet:
-    """All nodes of a client.
+    """All nodes of a client: the configured ones, and those that the cluster names beside them.
+
+    What a node says of the cluster's members may be of no use here: its machine may be known by another name, as those
+    of containers are. So nobody waits for a node that was never reached. It is tried in the background, at once if
+    sessions are spread over all nodes, else when another one fails, and then is as good as a configured one.
+
+    Args:
+        make_transport: for members that are not configured; None: they are ignored.
+
+    Invariants: `nodes` ascends by index, the configured ones first, at the place of their index; an index is never
+    used again.
 
     Attributes:
         home: index of the node that sessions without a place of their own prefer; moves when that node fails.
@@ -142,11 +181,22 @@ class NodeSet:
         is_closed: the client is closed; every call that waited was answered with an error.
     """
 
-    def __init__(self, transports: Sequence[Transport], options: ClientOptions, nursery: trio.Nursery) -> None:
+    def __init__(
+        self,
+        transports: Sequence[Transport],
+        options: ClientOptions,
+        nursery: trio.Nursery,
+        make_transport: MakeTransport | None = None,
+    ) -> None:
         if not transports:
             raise ConfigError("a client needs the address of at least one node")
         self.options = options
-        self.nodes = tuple(Node(index, transport, options, nursery) for index, transport in enumerate(transports))
+        self._nursery = nursery
+        self._make_transport = make_transport
+        self._members_index = 0
+        self._next_index = 0
+        self.configured = tuple(self._node(transport, is_configured=True) for transport in transports)
+        self.nodes = self.configured
         self.home = 0
         self.floor: Version = 0
         self.is_closed = False
@@ -178,28 +228,80 @@ class NodeSet:
         for scope in self._calls:
             scope.cancel()
 
-    def choose(self, start: int, tried: Collection[int]) -> Node:
-        """The next node to try: from `start` in a circle, those that failed lately last, without those in `tried`."""
+    # --- which nodes there are ----------------------------------------------------------------------------------------
+
+    def _node(self, transport: Transport, *, is_configured: bool) -> Node:
+        index, self._next_index = self._next_index, self._next_index + 1
+        return Node(
+            index,
+            transport,
+            self.options,
+            self._nursery,
+            on_members=self._learn,
+            is_configured=is_configured,
+        )
+
+    def _learn(self, members: KnownMembers) -> None:
+        """Take up the members that a node names, and forget those that are none any more; older news says nothing."""
+        if self._make_transport is None or members.index < self._members_index or self.is_closed:
+            return
+        self._members_index = members.index
+        kept = [node for node in self.nodes if node.is_configured or node.transport.address in members.addresses]
+        known = {node.transport.address for node in kept}
+        for address in members.addresses:
+            if address not in known:
+                with suppress(ConfigError):
+                    kept.append(self._node(self._make_transport(address), is_configured=False))
+        self.nodes = tuple(kept)
+        if self.options.spread == "round_robin":
+            self._try_others()
+
+    def _try_others(self) -> None:
+        """Find out which of the nodes that the cluster named can be reached."""
+        for node in self.nodes:
+            if not node.is_usable and not node.is_suspect:
+                self._nursery.start_soon(node.try_out)
+
+    def failed(self, node: Node) -> None:
+        """The node failed a statement: others are better for a while."""
+        node.suspect()
+        self._try_others()
+
+    def close_session(self, index: int, session_id: bytes) -> None:
+        """See `Node.close_session`; nothing if the node is forgotten."""
+        for node in self.nodes:
+            if node.index == index:
+                node.close_session(session_id)
+
+    # --- which node is next -------------------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> Sequence[Node]:
+        return [node for node in self.nodes if node.is_usable]
+
+    def choose(self, start: int, tried: Collection[int]) -> Node | None:
+        """The next node to try: from index `start` in a circle, those that failed lately last; None if all of them are
+        in `tried`."""
+        nodes = self.nodes
+        if start >= len(nodes) or nodes[start].index != start:
+            start = next((place for place, node in enumerate(nodes) if node.index >= start), 0)
         first: Node | None = None
-        for step in range(len(self.nodes)):
-            node = self.nodes[(start + step) % len(self.nodes)]
-            if node.index not in tried:
+        for step in range(len(nodes)):
+            node = nodes[(start + step) % len(nodes)]
+            if node.is_usable and node.index not in tried:
                 if not node.is_suspect:
                     return node
                 first = first or node
-        if first is None:
-            raise InvariantViolation("every node is tried")
         return first
 
     async def reach(self) -> str:
         """Open a link to the first node that can be reached; returns its address."""
         errors: dict[int, ConnectionFailedError] = {}
-        while len(errors) < len(self.nodes):
-            node = self.choose(self.home, errors)
+        while (node := self.choose(self.home, errors)) is not None:
             try:
                 await node.link()
             except ConnectionFailedError as error:
-                node.suspect()
+                self.failed(node)
                 errors[node.index] = error
             else:
                 self.home = node.index

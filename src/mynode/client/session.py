@@ -227,7 +227,7 @@ class Session:
     def _renew(self) -> None:
         """Go on under a new id, and tell the nodes that the old one is over."""
         for index in self._place.used:
-            self._nodes.nodes[index].close_session(self.id)
+            self._nodes.close_session(index, self.id)
         self._place.used.clear()
         self._node = self._link = self._state_link = None
         self.id = os.urandom(16)

@@ -190,7 +190,7 @@ class Statement:
                 answer = await take()
             except MyNodeError as error:
                 if isinstance(error, _NODE_IS_BAD):
-                    node.suspect()
+                    self._nodes.failed(node)
                 self.release()
                 self._retry.failed(error, was_sent=attempt.is_sent, is_reply=attempt.is_answered)
             else:
@@ -205,7 +205,7 @@ class Statement:
             try:
                 link = await (node.exclusive_link() if self._place.is_exclusive else node.link())
             except ConnectionFailedError as error:
-                node.suspect()
+                self._nodes.failed(node)
                 self._retry.failed(error, was_sent=False, is_reply=False)
                 continue
             if not self._place.is_exclusive:
@@ -222,13 +222,17 @@ class Statement:
         return attempt
 
     async def _next_node(self) -> Node:
-        start = self._place.node if self._place.node is not None else self._nodes.home
-        if len(self._tried) == (1 if self._place.is_pinned else len(self._nodes.nodes)):
+        while (node := self._untried_node()) is None:
             self._tried.clear()
             await trio.sleep(self._retry.backoff_s(self._random))
-        node = self._nodes.nodes[start] if self._place.is_pinned else self._nodes.choose(start, self._tried)
         self._tried.add(node.index)
         return node
+
+    def _untried_node(self) -> Node | None:
+        nodes, start = self._nodes, self._place.node
+        if start is not None and self._place.is_pinned:
+            return None if self._tried else nodes.configured[start]
+        return nodes.choose(nodes.home if start is None else start, self._tried)
 
     def _arrived_at(self, node: Node) -> None:
         node.trust()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mynode.actors.ports import NodeStatus
-from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.api import KnownMembers, SessionRequest, StatementReply
 
 
 class TransportStream(Protocol):
@@ -16,8 +16,11 @@ class TransportStream(Protocol):
         """Send one frame. Raises `ConnectionFailedError` when the stream is broken."""
         ...
 
-    async def receive(self) -> Sequence[StatementReply]:
-        """Wait for the next frame. Raises `ConnectionFailedError` when the stream is broken or ended."""
+    async def receive(self) -> Sequence[StatementReply | KnownMembers]:
+        """Wait for the next frame: replies, or what the node says of the cluster's members.
+
+        Raises `ConnectionFailedError` when the stream is broken or ended.
+        """
         ...
 
     async def close(self) -> None:

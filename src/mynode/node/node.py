@@ -192,6 +192,7 @@ class Node:
             inbox=self._front_inbox,
             make_session=self._make_session,
             is_ready=lambda: identity.node_id in self.raft.membership.voters,
+            members=self.raft.known_members,
         )
 
     def _make_checkpointer(self, files: NodeFiles, checkpoint_entries: int) -> CheckpointerActor:

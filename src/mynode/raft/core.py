@@ -165,6 +165,11 @@ class RaftCore:
         """The newest configuration of the log, committed or not: it counts."""
         return self._state.membership
 
+    @property
+    def membership_index(self) -> LogIndex:
+        """The index of the entry that brought `membership`."""
+        return self._state.memberships.newest_index
+
     def status(self) -> RaftStatus:
         state, log = self._state, self._state.log
         if self._leadership is not None:

@@ -12,7 +12,7 @@ from mynode.rpc.generated.mynode.v1 import SessionFrame
 from mynode.rpc.methods import SESSION
 from mynode.rpc.operator import ask_status
 from mynode.rpc.session_codec import MAX_REQUEST_BYTES, decode_replies, encode_request, pack_batches
-from mynode.session.api import SessionRequest, StatementReply
+from mynode.session.api import KnownMembers, SessionRequest, StatementReply
 
 
 class GrpcTransport:
@@ -54,15 +54,21 @@ class GrpcSessionStream:
         for batch in pack_batches([encode_request(request) for request in requests], MAX_REQUEST_BYTES):
             await self._call.send(SessionFrame(batch=batch))
 
-    async def receive(self) -> list[StatementReply]:
-        """Wait for replies, then take all that have come.
+    async def receive(self) -> list[StatementReply | KnownMembers]:
+        """Wait for a frame, then take all that have come.
 
         Raises:
             ConnectionFailedError: the stream is broken or ended.
             ProtocolViolationError: the node sent what is no batch of replies.
         """
         frames = await self._call.receive()
-        return [reply for frame in frames for reply in decode_replies(frame.batch)]
+        received: list[StatementReply | KnownMembers] = []
+        for frame in frames:
+            if frame.members:
+                received.append(KnownMembers(frame.members_index, tuple(frame.members)))
+            if frame.batch:
+                received.extend(decode_replies(frame.batch))
+        return received
 
     async def close(self) -> None:
         """End the stream; the node closes its sessions."""

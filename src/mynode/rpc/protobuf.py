@@ -86,7 +86,7 @@ class MessageCodec(CodecBase):
     __content_subtype__ = "proto"
 
     def encode(self, message: ProtoMessage, message_type: type[ProtoMessage]) -> bytes:
-        if type(message) is SessionFrame:
+        if type(message) is SessionFrame and not message.members:
             return _unless_default(1, message.batch)
         if type(message) is PeerFrame:
             return b"".join(

@@ -86,7 +86,7 @@ class SqlService:
 
     async def _session(self, stream: Stream[v1.SessionFrame, ProtoMessage]) -> None:
         with self._counted():
-            call = SessionCall(stream, self._sessions.connect())
+            call = SessionCall(stream, self._sessions.connect(with_members=True))
             self._calls.add(call)
             try:
                 await call.run()

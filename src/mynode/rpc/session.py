@@ -77,7 +77,11 @@ class SessionCall:
     async def _write(self) -> None:
         while self._reads_on or self._unanswered:
             replies = await self._connection.replies()
-            if not replies:
+            members = self._connection.take_members()
+            if members is not None:
+                frame = SessionFrame(members=list(members.addresses), members_index=members.index)
+                await in_asyncio(self._stream.send_message(frame))
+            elif not replies:
                 return
             for batch in pack_batches([encode_reply(reply) for reply in replies]):
                 await in_asyncio(self._stream.send_message(SessionFrame(batch=batch)))

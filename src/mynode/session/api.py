@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from mynode.base.errors import MyNodeError
-from mynode.base.ids import SessionId, Version
+from mynode.base.ids import LogIndex, SessionId, Version
 from mynode.base.remote_errors import error_from_wire
 from mynode.sql.result import ColumnInfo as ColumnInfo
 from mynode.sql.result import Completion as Completion
@@ -76,6 +76,14 @@ class ErrorInfo:
 
     def to_error(self) -> MyNodeError:
         return error_from_wire(self.sqlstate, self.message, position=self.position, hint=self.hint, detail=self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMembers:
+    """Where clients reach the voters, `host:port`, as of the configuration at `index` of the raft log."""
+
+    index: LogIndex
+    addresses: tuple[str, ...]
 
 
 class TransactionStatus(IntEnum):

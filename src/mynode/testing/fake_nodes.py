@@ -29,6 +29,7 @@ from mynode.session.api import (
     ColumnInfo,
     Completion,
     ErrorInfo,
+    KnownMembers,
     Row,
     SessionRequest,
     StatementReply,
@@ -155,6 +156,11 @@ class FakeNode:
     def start(self) -> None:
         self.is_up = True
 
+    def tell(self, members: KnownMembers) -> None:
+        """Say that to every client."""
+        for stream in self._streams:
+            stream.tell(members)
+
     async def connect(self) -> FakeStream:
         await trio.lowlevel.checkpoint()
         if not self.is_up:
@@ -185,7 +191,7 @@ class FakeStream:
 
     def __init__(self, node: FakeNode) -> None:
         self._node = node
-        self._due: list[tuple[float, StatementReply]] = []
+        self._due: list[tuple[float, StatementReply | KnownMembers]] = []
         self._changed = trio.Event()
         self.is_broken = False
 
@@ -202,7 +208,11 @@ class FakeStream:
                 self._execute(request, self._node.faults.popleft() if self._node.faults else "none")
         self._changed.set()
 
-    async def receive(self) -> list[StatementReply]:
+    def tell(self, members: KnownMembers) -> None:
+        self._due.append((trio.current_time(), members))
+        self._changed.set()
+
+    async def receive(self) -> list[StatementReply | KnownMembers]:
         await trio.lowlevel.checkpoint()
         while True:
             now = trio.current_time()

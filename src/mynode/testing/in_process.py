@@ -26,7 +26,7 @@ from mynode.base.ids import NodeId
 from mynode.base.limits import CHECKPOINT_ENTRIES, SEGMENT_BYTES
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
-from mynode.session.api import Row, SessionRequest, StatementReply, StatementRequest
+from mynode.session.api import KnownMembers, Row, SessionRequest, StatementReply, StatementRequest
 from mynode.storage.pages import PageEngine
 
 LATENCY_S = 0.001
@@ -90,18 +90,18 @@ class _ClientStream:
         await trio.sleep(LATENCY_S)
         self.connection.submit(requests)
 
-    async def receive(self) -> Sequence[StatementReply]:
-        replies: list[StatementReply] = []
+    async def receive(self) -> Sequence[StatementReply | KnownMembers]:
+        received: list[StatementReply | KnownMembers] = []
 
         async def take() -> None:
-            taken = await self.connection.replies()
+            replies, members = await self.connection.replies(), self.connection.take_members()
             await self.transport.carried()
-            replies.extend(taken)
+            received.extend(replies if members is None else [members, *replies])
 
         await wait_any(take, self.ended.wait)
-        if not replies:
+        if not received:
             raise ConnectionFailedError("the node is down")
-        return replies
+        return received
 
     async def close(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -117,11 +117,12 @@ class _ClientTransport:
 
     @property
     def address(self) -> str:
-        return f"memory:{self.node_id}"
+        return self.cluster.address(self.node_id)
 
     async def connect(self) -> _ClientStream:
         await trio.sleep(LATENCY_S)
-        return _ClientStream(self, self._node().front.connect(), self.cluster.ended(self.node_id))
+        connection = self._node().front.connect(with_members=True)
+        return _ClientStream(self, connection, self.cluster.ended(self.node_id))
 
     async def status(self) -> NodeStatus:
         await self.carried()
@@ -180,7 +181,11 @@ class InProcessCluster:
 
     def transports(self) -> Sequence[Transport]:
         """The ways of a client to all nodes, running or not, for `open_client`."""
-        return [_ClientTransport(self, node_id) for node_id in self.disks]
+        return [self.transport(self.address(node_id)) for node_id in self.disks]
+
+    def transport(self, address: str) -> Transport:
+        """The way of a client to the node at `address`."""
+        return _ClientTransport(self, Address.parse(address).port)
 
     def ended(self, node_id: NodeId) -> trio.Event:
         """Set when the node's present life is over."""

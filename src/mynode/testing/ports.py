@@ -21,6 +21,7 @@ from mynode.session.api import (
     ColumnInfo,
     Completion,
     ErrorInfo,
+    KnownMembers,
     Row,
     SessionRequest,
     StatementReply,
@@ -116,6 +117,9 @@ class ScriptedConnection:
         self.replies_taken += len(batch)
         return batch or await self.replies()
 
+    def take_members(self) -> KnownMembers | None:
+        return None
+
     def shut(self) -> None:
         """As a node that stops: no more replies will come."""
         self._shut = True
@@ -171,7 +175,7 @@ class ScriptedNode:
         self.greeted: list[tuple[NodeId, Address]] = []
         self.on_receive: Callable[[], None] = lambda: None
 
-    def connect(self) -> ScriptedConnection:
+    def connect(self, *, with_members: bool = False) -> ScriptedConnection:
         if self.refusal is not None:
             raise self.refusal
         self.connections.append(ScriptedConnection())

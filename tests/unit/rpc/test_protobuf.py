@@ -47,6 +47,8 @@ def test_frames_are_what_protobuf_writes(sender: int, receiver: int, cluster_id:
     session_frame = v1.SessionFrame(batch=batch)
     assert CODEC.encode(session_frame, v1.SessionFrame) == session_frame.SerializeToString()
     assert CODEC.decode(CODEC.encode(session_frame, v1.SessionFrame), v1.SessionFrame) == session_frame
+    about_members = v1.SessionFrame(batch=batch, members=["127.0.0.1:9601"], members_index=7)
+    assert CODEC.decode(CODEC.encode(about_members, v1.SessionFrame), v1.SessionFrame) == about_members
 
 
 @given(st.lists(st.lists(values, max_size=4).map(tuple), max_size=4))
