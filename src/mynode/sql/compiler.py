@@ -9,7 +9,8 @@ a global of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +61,14 @@ class Context(Protocol):
 
 RowsFunction: TypeAlias = Callable[[Sequence[Row], Context], list[Row]]
 """From a batch of rows to the rows it makes of them."""
+
+Accumulate: TypeAlias = Callable[
+    [Sequence[Row], Context, Callable[[Row], "list[Any] | None"], Callable[[Row], "list[Any]"]], None
+]
+"""Takes a batch, and functions from a key to the states of the aggregates of its group: to find one and to add one."""
+
+PairsFunction: TypeAlias = Callable[[Iterable[tuple[Row, Sequence[Row] | None]], Context], list[Row]]
+"""From rows, each with its partners if it has any, to the rows it makes of each pair."""
 
 ContextFunction: TypeAlias = Callable[[Context], Row]
 """Values that need no row."""
@@ -133,17 +142,21 @@ def canonical(value: Value) -> Value:
 
 
 class Compiler:
-    """Makes functions over rows of the given columns."""
+    """Makes functions over rows of the given columns, or over pairs of rows: the partners' columns are `o`'s then."""
 
-    def __init__(self, columns: Sequence[PlanColumn] = ()) -> None:
+    def __init__(self, columns: Sequence[PlanColumn] = (), partners: Sequence[PlanColumn] = ()) -> None:
         self._places = {column.id: place for place, column in enumerate(columns)}
         self._width = len(columns)
+        self._names = {column.id: f"r[{place}]" for place, column in enumerate(columns)}
+        self._names.update((column.id, f"o[{place}]") for place, column in enumerate(partners))
+        self._rows = (*(("r",) if columns else ()), *(("o",) if partners else ()))
         self._globals: dict[str, Any] = {
             "integer_out_of_range": integer_out_of_range,
             "in_list": in_list,
             "is_distinct": is_distinct,
             "nan_last": nan_last,
             "canonical": canonical,
+            "defaultdict": defaultdict,
             "reached": reached,
         }
         self._numbers = count(1)
@@ -193,14 +206,65 @@ class Compiler:
 
     def keys(self, values: Sequence[Expression]) -> RowsFunction:
         """The values of each row as something that Python's dicts and sets take for equal when SQL groups it."""
+        return self._function(f"def f(rows, c):\n p = c.parameters\n return [{self._key(values)} for r in rows]")
+
+    def _key(self, values: Sequence[Expression]) -> str:
         if not any(value.type in WITH_NAN for value in values):
-            return self.rows(None, values)
+            return self._tuple(values)
         made = (
             f"canonical({self._value(one).text})" if one.type in WITH_NAN else self._value(one).text for one in values
         )
+        return f"({''.join(part + ', ' for part in made)})"
+
+    def groups(self, values: Sequence[Expression]) -> Callable[[Sequence[Row], Context], dict[Row, list[Row]]]:
+        """The rows of a batch by their `keys`."""
         return self._function(
-            f"def f(rows, c):\n p = c.parameters\n return [({''.join(part + ', ' for part in made)}) for r in rows]"
+            "def f(rows, c):\n p = c.parameters\n found = defaultdict(list)\n"
+            f" for r in rows:\n  found[{self._key(values)}].append(r)\n return found"
         )
+
+    def accumulate(self, keys: Sequence[Expression], calls: Sequence[AggregateCall]) -> Accumulate | None:
+        """Adds each row to the states of its group, which are found by its key or added; None if it cannot be done.
+
+        It costs less than to part the rows first where groups are many and small.
+        """
+        lines = ["def f(rows, c, find, add):", " p = c.parameters", " for r in rows:", f"  k = {self._key(keys)}"]
+        lines += ["  s = find(k)", "  if s is None: s = add(k)"]
+        for place, call in enumerate(calls):
+            if call.aggregate.inline is None or call.distinct or call.order or call.second is not None:
+                return None
+            depth = "  "
+            if call.filter is not None:
+                lines.append(f"{depth}if {self._test(call.filter, True)}:")
+                depth += " "
+            if call.argument is not None:
+                code = self._value(call.argument)
+                lines.append(f"{depth}v = {code.text}")
+                if code.nullable:
+                    lines.append(f"{depth}if v is not None:")
+                    depth += " "
+            lines.append(depth + call.aggregate.inline.format(s=f"s[{place}]", v="v"))
+        return self._function("\n".join(lines))
+
+    def join_keys(self, values: Sequence[Expression]) -> Callable[[Sequence[Row], Context], list[Any]]:
+        """As `keys`, None where a value is NULL, and of one value itself."""
+        codes = [self._value(value) for value in values]
+        parts = [
+            f"canonical({code.text})" if value.type in WITH_NAN else code.text
+            for value, code in zip(values, codes, strict=True)
+        ]
+        made = parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+        if len(parts) > 1 and any(code.nullable for code in codes):
+            key = self._temporary()
+            made = f"(None if None in ({key} := {made}) else {key})"
+        return self._function(f"def f(rows, c):\n p = c.parameters\n return [{made} for r in rows]")
+
+    def pairs(self, condition: Expression | None, values: Sequence[Expression] | None) -> PairsFunction:
+        """As `rows`, of pairs of rows; None keeps the values of both, one row after the other."""
+        made = "r + o" if values is None else self._tuple(values)
+        test = "" if condition is None else f" if {self._test(condition, True)}"
+        each = f"for r, partners in found if partners for o in partners{test}"
+        return self._function(f"def f(found, c):\n p = c.parameters\n return [{made} {each}]")
 
     def is_identity(self, values: Sequence[Expression]) -> bool:
         """Whether the values are the columns as they are, in their order."""
@@ -224,7 +288,7 @@ class Compiler:
     # --- values -------------------------------------------------------------------------------------------------------
 
     def _tuple(self, values: Sequence[Expression]) -> str:
-        if self._places and self.is_identity(values):
+        if self._rows == ("r",) and self.is_identity(values):
             return "r"
         return f"({''.join(self._value(value).text + ', ' for value in values)})"
 
@@ -247,9 +311,9 @@ class Compiler:
             case Constant():
                 return self._constant(expression.value)
             case ColumnValue(PlanColumn(deferred=True) as column):
-                return _Code(f"reached(r[{self._places[column.id]}])", column.nullable)
+                return _Code(f"reached({self._names[column.id]})", column.nullable)
             case ColumnValue():
-                return _Code(f"r[{self._places[expression.column.id]}]", expression.column.nullable, simple=True)
+                return _Code(self._names[expression.column.id], expression.column.nullable, simple=True)
             case OuterValue():
                 return _Code(f"c.outer[{expression.column.id}]", expression.column.nullable, simple=True)
             case ParameterValue():
@@ -433,7 +497,7 @@ class Compiler:
     def _outline(self, text: str) -> str:
         """Moves a Python expression into a function of its own; returns the call of it."""
         name = f"f{next(self._numbers)}"
-        arguments = ", ".join((*(("r",) if self._places else ()), "p", "c", *self._case_values.values()))
+        arguments = ", ".join((*self._rows, "p", "c", *self._case_values.values()))
         self._execute(f"def {name}({arguments}):\n return {text}")
         return f"{name}({arguments})"
 

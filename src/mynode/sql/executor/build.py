@@ -15,14 +15,14 @@ from mynode.sql.executor.analyze import analyzed, measured
 from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
-from mynode.sql.executor.joins import JoinSide, hash_joined, lookup_joined
+from mynode.sql.executor.joins import JoinSide, hash_joined, inner_joined, lookup_joined
 from mynode.sql.executor.output import Returning, select, text_places
 from mynode.sql.executor.per_row import PerRow, computed, queried
 from mynode.sql.executor.row_checks import row_check
 from mynode.sql.executor.scan import key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
-from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey
+from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey, conjunction
 from mynode.sql.information_schema import virtual_rows
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
@@ -207,6 +207,8 @@ class Builder:
         if isinstance(source, plan.Filter):
             condition = source.condition
             source = source.input
+        if isinstance(source, plan.Join) and source.kind is plan.JoinKind.INNER and not self._measures:
+            return self._inner_join(source, condition, node.values)
         compiler = Compiler(source.columns)
         if condition is None and compiler.is_identity(node.values):
             return self.query(source)
@@ -220,17 +222,31 @@ class Builder:
         return sorted_rows(self.query(node.input), _sort_passes(node.keys, node.input.columns), first)
 
     def _join(self, node: plan.Join) -> Batches:
-        sides: list[JoinSide] = []
-        for place, side in enumerate((node.left, node.right)):
-            keys = tuple(pair[place] for pair in node.keys)
-            sides.append(
-                JoinSide(self.query(side), len(side.columns), Compiler(side.columns).keys(keys) if keys else None)
-            )
+        if node.kind is plan.JoinKind.INNER:
+            return self._inner_join(node, None, None)
+        left, right = self._sides(node)
         pairs = (*node.left.columns, *node.right.columns) if node.kind in plan.ONE_SIDED else node.columns
         test = None if node.condition is None else Compiler(pairs).rows(node.condition, None)
-        if node.kind is not plan.JoinKind.INNER or test is None:
-            return hash_joined(sides[0], sides[1], node.kind, test)
-        return operators.computed(hash_joined(sides[0], sides[1], node.kind, None), test)
+        return hash_joined(left, right, node.kind, test)
+
+    def _inner_join(
+        self, node: plan.Join, condition: Expression | None, values: Sequence[Expression] | None
+    ) -> Batches:
+        """Together with a filter and a projection right above it, which see the pairs before they are made rows."""
+        conditions = [one for one in (node.condition, condition) if one is not None]
+        make = Compiler(node.left.columns, node.right.columns).pairs(conjunction(tuple(conditions)), values)
+        return inner_joined(*self._sides(node), make)
+
+    def _sides(self, node: plan.Join) -> tuple[JoinSide, JoinSide]:
+        left, right = (
+            JoinSide(
+                self.query(side),
+                len(side.columns),
+                Compiler(side.columns).join_keys([pair[place] for pair in node.keys]) if node.keys else None,
+            )
+            for place, side in enumerate((node.left, node.right))
+        )
+        return left, right
 
     def _apply(self, node: plan.Apply) -> Batches:
         match node.question:
@@ -278,8 +294,12 @@ class Builder:
             )
             for call in node.aggregates
         ]
-        key_of = Compiler(node.input.columns).keys(node.keys) if node.keys else None
-        return grouping.grouped(self.query(node.input), key_of, steps)
+        key = None
+        if node.keys:
+            columns = node.input.columns
+            accumulate = Compiler(columns).accumulate(node.keys, node.aggregates)
+            key = grouping.GroupKey(Compiler(columns).groups(node.keys), accumulate)
+        return grouping.grouped(self.query(node.input), key, steps)
 
 
 def _sort_passes(keys: Sequence[SortKey], columns: Sequence[PlanColumn]) -> list[SortPass]:

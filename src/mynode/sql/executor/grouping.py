@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from mynode.sql.compiler import RowsFunction, canonical
+from mynode.sql.compiler import Accumulate, RowsFunction, canonical
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.sql.executor.sort import SortPass, in_order
 from mynode.sql.functions.function import Aggregate
@@ -17,6 +18,8 @@ ValuesFunction: TypeAlias = Callable[[Sequence[Row], ExecutionContext], list[Val
 
 _GROUPED_AT_ONCE: Final = 4_096
 """Rows, which take some ms."""
+_SMALL_GROUP: Final = 32
+"""Rows of a group in a batch up to which it costs less to take them one by one."""
 _EVERY_ROW: Final[list[Value]] = [True]
 _ONLY_GROUP: Final[Row] = ()
 
@@ -35,70 +38,93 @@ class AggregateStep:
     order: Sequence[SortPass] = ()
 
 
-class _Group:
-    """The states of the aggregates of one group, and the values that those with DISTINCT have seen.
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """What makes rows a group.
+
+    Attributes:
+        part: from a batch to its rows by their keys.
+        accumulate: adds each row of a batch to its group at once, if all aggregates allow it.
+    """
+
+    part: Callable[[Sequence[Row], ExecutionContext], dict[Row, list[Row]]]
+    accumulate: Accumulate | None
+
+
+class _Groups:
+    """The states of the aggregates of each group, and the values that those with DISTINCT have seen.
 
     The state of an aggregate with an order is the rows that it will take, until `take_in_order`.
     """
 
-    __slots__ = ("seen", "states")
+    __slots__ = ("_context", "_hold", "_seen", "_steps", "by_key")
 
-    def __init__(self, steps: Sequence[AggregateStep]) -> None:
-        self.states: list[Any] = [[] if step.order else step.aggregate.initial for step in steps]
-        self.seen: list[set[Value]] = [set() for step in steps if step.distinct and not step.order]
-
-    def add(
-        self,
-        rows: Sequence[Row],
-        steps: Sequence[AggregateStep],
-        context: ExecutionContext,
-        hold: Callable[[Sequence[Row]], None],
+    def __init__(
+        self, steps: Sequence[AggregateStep], context: ExecutionContext, hold: Callable[[Sequence[Row]], None]
     ) -> None:
-        seen = iter(self.seen)
-        for place, step in enumerate(steps):
-            if step.order:
-                hold(rows)
-                self.states[place] += rows
-                continue
-            values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, context)
-            if step.distinct:
-                values = _not_seen(values, next(seen))
-            if step.distinct or step.aggregate.keeps_values:
-                hold([(value,) for value in values])
-            self.states[place] = step.aggregate.step(self.states[place], values)
+        self.by_key: dict[Row, list[Any]] = {}
+        self._steps = steps
+        self._context = context
+        self._hold = hold
+        self._seen: dict[tuple[Row, int], set[Value]] = {}
 
-    def take_in_order(self, steps: Sequence[AggregateStep], context: ExecutionContext) -> Iterator[list[Row]]:
-        """The aggregates with an order take their rows, with pauses."""
-        for place, step in enumerate(steps):
+    def new(self, key: Row) -> list[Any]:
+        made = self.by_key[key] = [[] if step.order else step.aggregate.initial for step in self._steps]
+        return made
+
+    def add(self, key: Row, rows: Sequence[Row]) -> None:
+        states = self.by_key.get(key)
+        if states is None:
+            states = self.new(key)
+        for place, step in enumerate(self._steps):
             if step.order:
-                keys = [(one.key_of(context), one.descending) for one in step.order]
-                rows = yield from in_order(self.states[place], keys)
-                values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, context)
+                self._hold(rows)
+                states[place] += rows
+                continue
+            values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, self._context)
+            if step.distinct:
+                values = _not_seen(values, self._seen.setdefault((key, place), set()))
+            if step.distinct or step.aggregate.keeps_values:
+                self._hold([(value,) for value in values])
+            states[place] = step.aggregate.step(states[place], values)
+
+    def take_in_order(self, states: list[Any]) -> Iterator[list[Row]]:
+        """The aggregates with an order take their rows, with pauses."""
+        for place, step in enumerate(self._steps):
+            if step.order:
+                keys = [(one.key_of(self._context), one.descending) for one in step.order]
+                rows = yield from in_order(states[place], keys)
+                values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, self._context)
                 if step.distinct:
                     values = _not_seen(values, set())
-                self.states[place] = step.aggregate.step(step.aggregate.initial, values)
+                states[place] = step.aggregate.step(step.aggregate.initial, values)
 
 
-def grouped(source: Batches, key_of: RowsFunction | None, steps: Sequence[AggregateStep]) -> Batches:
-    """A row a group: its key, then the result of each aggregate. Without `key_of` all rows are one group.
+def grouped(source: Batches, key: GroupKey | None, steps: Sequence[AggregateStep]) -> Batches:
+    """A row a group: its key, then the result of each aggregate. Without a key all rows are one group.
 
     Groups come in the order of their first rows.
     """
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
-        groups: dict[Row, _Group] = {} if key_of else {_ONLY_GROUP: _Group(steps)}
         with context.memory.holder() as hold:
-            for batch in source(context) if key_of is None else _larger(source(context)):
-                new: list[Row] = []
-                for key, rows in _by_key(batch, key_of, context).items():
-                    group = groups.get(key)
-                    if group is None:
-                        group = groups[key] = _Group(steps)
-                        new.append(key)
-                    group.add(rows, steps, context, hold)
-                hold(new * (1 + len(steps)))
+            groups = _Groups(steps, context, hold)
+            by_key = groups.by_key
+            if key is None:
+                groups.new(_ONLY_GROUP)
+            for batch in source(context) if key is None else _larger(source(context)):
+                known = len(by_key)
+                if key is None:
+                    groups.add(_ONLY_GROUP, batch)
+                elif key.accumulate is not None and known * _SMALL_GROUP > len(batch):
+                    key.accumulate(batch, context, by_key.get, groups.new)
+                else:
+                    for one, rows in key.part(batch, context).items():
+                        groups.add(one, rows)
+                if len(by_key) > known:
+                    hold(list(islice(reversed(by_key), len(by_key) - known)) * (1 + len(steps)))
                 yield []
-            yield from _results(groups, steps, context)
+            yield from _results(groups, steps)
 
     return run
 
@@ -116,28 +142,14 @@ def _larger(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
     yield waiting
 
 
-def _by_key(batch: list[Row], key_of: RowsFunction | None, context: ExecutionContext) -> dict[Row, list[Row]]:
-    if key_of is None:
-        return {_ONLY_GROUP: batch}
-    found: dict[Row, list[Row]] = {}
-    for key, row in zip(key_of(batch, context), batch, strict=True):
-        if key in found:
-            found[key].append(row)
-        else:
-            found[key] = [row]
-    return found
-
-
-def _results(
-    groups: dict[Row, _Group], steps: Sequence[AggregateStep], context: ExecutionContext
-) -> Iterator[list[Row]]:
+def _results(groups: _Groups, steps: Sequence[AggregateStep]) -> Iterator[list[Row]]:
     finish = [step.aggregate.finish for step in steps]
     has_order = any(step.order for step in steps)
     batch: list[Row] = []
-    for key, group in groups.items():
+    for key, states in groups.by_key.items():
         if has_order:
-            yield from group.take_in_order(steps, context)
-        batch.append((*key, *[one(state) for one, state in zip(finish, group.states, strict=True)]))
+            yield from groups.take_in_order(states)
+        batch.append((*key, *[one(state) for one, state in zip(finish, states, strict=True)]))
         if len(batch) == ROWS_PER_STEP:
             yield batch
             batch = []

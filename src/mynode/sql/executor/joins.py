@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from mynode.sql.compiler import RowsFunction
+from mynode.sql.compiler import PairsFunction, RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
 from mynode.sql.plan import ONE_SIDED, JoinKind
 from mynode.values.types import Row, Value
 
 _ALL: Final[Row] = ()
+_PAIRS_AT_ONCE: Final = 8 * ROWS_PER_STEP
+"""Pairs of rows made between two pauses at most: a part of a ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class JoinSide:
-    """One input of a join: its rows, how many columns they have, and their keys (None: all rows have the same)."""
+    """One input of a join: its rows, how many columns they have, and their keys (None: all rows have the same).
+
+    A key that is None equals none.
+    """
 
     rows: Batches
     width: int
-    key_of: RowsFunction | None
+    key_of: Callable[[Sequence[Row], ExecutionContext], list[Any]] | None
 
-    def keyed(self, batch: list[Row], context: ExecutionContext) -> Iterator[tuple[Row, Row]]:
+    def keys(self, batch: list[Row], context: ExecutionContext) -> list[Any]:
+        return [_ALL] * len(batch) if self.key_of is None else self.key_of(batch, context)
+
+    def keyed(self, batch: list[Row], context: ExecutionContext) -> Iterator[tuple[Any, Row]]:
         """Each row behind its key."""
-        keys = [_ALL] * len(batch) if self.key_of is None else self.key_of(batch, context)
-        return zip(keys, batch, strict=True)
+        return zip(self.keys(batch, context), batch, strict=True)
 
 
 @dataclass(slots=True)
 class _Table:
     """The right side of a join. For a full join each row has its number as one more value, and `rows` holds all."""
 
-    by_key: dict[Row, list[Row]] = field(default_factory=dict)
+    by_key: dict[Any, list[Row]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     matched: set[Value] = field(default_factory=set)
 
 
 def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunction | None) -> Batches:
-    """Rows of both sides with equal keys, side by side. A key with a NULL equals none.
+    """An outer, semi or anti join by equal keys.
 
     Args:
-        test: the filter of the pairs of rows that count as matches; an inner join has one above it instead.
+        test: the filter of the pairs of rows that count as matches.
     """
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
@@ -53,10 +60,8 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
                 yield []
             if kind in ONE_SIDED:
                 yield from _one_sided(left, table, kind is JoinKind.SEMI, test, context)
-            elif kind is not JoinKind.INNER:
+            else:
                 yield from _outer(left, table, right.width, kind, test, context)
-            elif table.by_key:
-                yield from _inner(left, table, context)
             for start in range(0, len(table.rows), ROWS_PER_STEP):
                 chunk = table.rows[start : start + ROWS_PER_STEP]
                 yield [(*(None,) * left.width, *row[:-1]) for row in chunk if row[-1] not in table.matched]
@@ -64,35 +69,59 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
     return run
 
 
+def inner_joined(left: JoinSide, right: JoinSide, make: PairsFunction) -> Batches:
+    """What is made of the pairs of rows of both sides with equal keys."""
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        with context.memory.holder() as hold:
+            table = _Table()
+            for batch in right.rows(context):
+                hold(batch)
+                _add(table, right, batch, JoinKind.INNER, context)
+                yield []
+            by_key = table.by_key
+            if not by_key:
+                return
+            most = max(map(len, by_key.values()))
+            at_once = _PAIRS_AT_ONCE // most
+            for batch in left.rows(context):
+                found = zip(batch, map(by_key.get, left.keys(batch, context)), strict=True)
+                if at_once >= ROWS_PER_STEP:
+                    yield make(found, context)
+                else:
+                    yield from _many(found, make, context)
+
+    return run
+
+
+def _many(
+    found: Iterator[tuple[Row, list[Row] | None]], make: PairsFunction, context: ExecutionContext
+) -> Iterator[list[Row]]:
+    """The same, where a batch may have more pairs than may be examined between two pauses."""
+    waiting: list[tuple[Row, list[Row]]] = []
+    examined = 0
+    for row, partners in found:
+        for start in range(0, len(partners or ()), ROWS_PER_STEP):
+            part = (partners or [])[start : start + ROWS_PER_STEP]
+            if examined + len(part) > ROWS_PER_STEP:
+                yield make(waiting, context)
+                waiting, examined = [], 0
+            waiting.append((row, part))
+            examined += len(part)
+    yield make(waiting, context)
+
+
 def _add(table: _Table, side: JoinSide, batch: list[Row], kind: JoinKind, context: ExecutionContext) -> None:
-    keyed = side.keyed(batch, context)  # from the rows as they are: a key can be the whole row
+    keys = side.keys(batch, context)  # of the rows as they are: a key can be the whole row
     if kind is JoinKind.FULL:
         batch = [(*row, number) for number, row in enumerate(batch, len(table.rows))]
         table.rows += batch
-    for (key, _), row in zip(keyed, batch, strict=True):
-        if None in key:
-            continue
-        if key in table.by_key:
-            table.by_key[key].append(row)
-        else:
-            table.by_key[key] = [row]
-
-
-def _inner(left: JoinSide, table: _Table, context: ExecutionContext) -> Iterator[list[Row]]:
-    find = table.by_key.get
-    made: list[Row] = []
-    for batch in left.rows(context):
-        for key, row in left.keyed(batch, context):
-            found = find(key)
-            if found is None:
-                continue
-            for start in range(0, len(found), ROWS_PER_STEP):
-                made += [row + other for other in found[start : start + ROWS_PER_STEP]]
-                if len(made) >= ROWS_PER_STEP:
-                    yield made
-                    made = []
-        yield made
-        made = []
+    by_key = table.by_key
+    for key, row in zip(keys, batch, strict=True):
+        if key in by_key:
+            by_key[key].append(row)
+        elif key is not None:
+            by_key[key] = [row]
 
 
 def _outer(

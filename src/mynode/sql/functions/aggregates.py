@@ -130,18 +130,26 @@ _least: Final = partial(min, key=order_key)
 _greatest: Final = partial(max, key=order_key)
 
 AGGREGATES: Final = (
-    Aggregate("count", None, INTEGER, 0, _count, _same, nullable=False),
-    Aggregate("sum", INTEGER, INTEGER, None, _sum_integers, _finish_integers, nullable=True),
+    Aggregate("count", None, INTEGER, 0, _count, _same, nullable=False, inline="{s} += 1"),
+    Aggregate(
+        "sum", INTEGER, INTEGER, None, _sum_integers, _finish_integers, nullable=True, inline="{s} = ({s} or 0) + {v}"
+    ),
     Aggregate("sum", NUMERIC, NUMERIC, None, _sum_numerics, _same, nullable=True),
     Aggregate("sum", FLOAT, FLOAT, None, _sum_floats, _same, nullable=True),
     Aggregate("avg", INTEGER, NUMERIC, (0, 0), _add_integers_to_mean, _finish_exact_mean, nullable=True),
     Aggregate("avg", NUMERIC, NUMERIC, (Decimal(0), 0), _add_to_exact_mean, _finish_exact_mean, nullable=True),
     Aggregate("avg", FLOAT, FLOAT, (0.0, 0), _add_to_mean, _finish_mean, nullable=True),
     *(
-        Aggregate(name, type_, type_, None, partial(_best, choose=choose), _same, nullable=True)
-        for name, python_choose, sql_choose in (("min", min, _least), ("max", max, _greatest))
+        Aggregate(name, type_, type_, None, partial(_best, choose=choose), _same, nullable=True, inline=inline)
+        for name, sign, python_choose, sql_choose in (("min", "<", min, _least), ("max", ">", max, _greatest))
         for type_ in STORED_TYPES
-        for choose in ((sql_choose if type_ in WITH_NAN else python_choose),)
+        for choose, inline in (
+            (
+                (sql_choose, None)
+                if type_ in WITH_NAN
+                else (python_choose, f"if {{s}} is None or {{v}} {sign} {{s}}: {{s}} = {{v}}")
+            ),
+        )
     ),
     *(
         Aggregate(name, type_, type_, None, partial(_folded, fold=fold), _same, nullable=True)

@@ -57,6 +57,8 @@ class Aggregate:
         nullable: the result over no rows is NULL.
         keeps_values: the state holds all values, so they count as memory, and their order shows in the result.
         second: the type of a second argument, if there is one; the values are then pairs without a NULL.
+        inline: the same as `step` for one value, as the source of a Python statement, for what is worth it: {s} is the
+            state, {v} the value.
     """
 
     name: str
@@ -68,3 +70,4 @@ class Aggregate:
     nullable: bool
     keeps_values: bool = False
     second: SqlType | None = None
+    inline: str | None = None

@@ -44,7 +44,7 @@ def _pruned(node: plan.QueryNode, wanted: Wanted) -> plan.QueryNode:
             return replace(node, left=left, right=right)
         case plan.Join():
             both = wanted | columns_of(expressions(node))
-            return replace(node, left=_narrowed(node.left, both), right=_narrowed(node.right, both))
+            return replace(node, left=_left(node, both), right=_narrowed(node.right, both))
         case plan.LookupJoin():
             left = _pruned(node.left, (wanted | outer_columns(node.right)) & frozenset(node.left.columns))
             return replace(node, left=left, right=_pruned(node.right, wanted & frozenset(node.right.columns)))
@@ -68,7 +68,7 @@ def _aggregation(node: plan.Aggregation, wanted: Wanted) -> plan.QueryNode:
     ]
     calls = tuple(call for call, _ in kept)
     return plan.Aggregation(
-        _pruned(node.input, columns_of((*node.keys, *calls))),
+        _narrowed(node.input, columns_of((*node.keys, *calls))),
         node.keys,
         calls,
         (*node.columns[:width], *(column for _, column in kept)),
@@ -82,6 +82,13 @@ def _apply(node: plan.Apply, wanted: Wanted) -> plan.QueryNode:
     asked = frozenset[PlanColumn]() if isinstance(node.question, plan.AnyRow) else frozenset(node.subquery.columns)
     source = _pruned(node.input, needed & frozenset(node.input.columns))
     return replace(node, input=source, subquery=_pruned(node.subquery, asked))
+
+
+def _left(node: plan.Join, wanted: Wanted) -> plan.QueryNode:
+    """The left side of a join: of an inner one its rows are only looked at, not kept."""
+    if node.kind is plan.JoinKind.INNER and isinstance(node.left, plan.Scan | plan.Filter):
+        return _pruned(node.left, wanted & frozenset(node.left.columns))
+    return _narrowed(node.left, wanted)
 
 
 def _narrowed(node: plan.QueryNode, wanted: Wanted) -> plan.QueryNode:
