@@ -1,4 +1,4 @@
-"""The catalog as tables that can be queried: `information_schema`, as in the SQL standard, and `pg_catalog.pg_indexes`.
+"""The catalog as tables that can be queried: `information_schema`, as in the SQL standard, and some of `pg_catalog`.
 
 They hold what is in the schema `public`. A query of one reads the whole catalog, which enters its read set.
 """
@@ -19,7 +19,19 @@ from mynode.sql.names import DEFAULT_SCHEMA, VIRTUAL_SCHEMAS, quoted
 from mynode.sql.parser import parse_stored_expression
 from mynode.sql.scope import ColumnIds
 from mynode.sql.view_definition import view_definition
-from mynode.values.types import INTEGER, TEXT, Row, SqlType, Value
+from mynode.values.types import (
+    BOOLEAN,
+    DATE,
+    FLOAT,
+    INTEGER,
+    NUMERIC,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    Row,
+    SqlType,
+    Value,
+)
 
 CATALOG_NAME: Final = "mynode"
 
@@ -90,25 +102,62 @@ def _table_rows(catalog: Catalog) -> Iterator[Row]:
         yield (*_of(name), "VIEW", "NO") if name in catalog.views else (*_of(name), "BASE TABLE", "YES")
 
 
+def _view_use_rows(catalog: Catalog) -> Iterator[Row]:
+    for name in sorted(catalog.views):
+        for used in sorted({use.name for use in catalog.views[name].uses}):
+            yield (*_of(name), *_of(used))
+
+
+def _no_rows(_: Catalog) -> Iterator[Row]:
+    yield from ()
+
+
+def _pg_table_rows(catalog: Catalog) -> Iterator[Row]:
+    for table in _tables(catalog):
+        yield (DEFAULT_SCHEMA, table.name, None, None, bool(table.indexes or table.primary_key), False, False, False)
+
+
+def _pg_view_rows(catalog: Catalog) -> Iterator[Row]:
+    for name in sorted(catalog.views):
+        yield (DEFAULT_SCHEMA, name, None, view_definition(catalog.views[name], catalog))
+
+
 def _view_rows(catalog: Catalog) -> Iterator[Row]:
     for name in sorted(catalog.views):
         yield (*_of(name), view_definition(catalog.views[name], catalog), "NONE", "NO")
 
 
 def _column_rows(catalog: Catalog) -> Iterator[Row]:
-    for table in _tables(catalog):
-        for position, column in enumerate(table.columns, 1):
-            kind, arguments = _type_parts(column.type)
-            length = arguments[0] if arguments and kind.startswith("character") else None
-            precision, scale = (*arguments, None, None)[:2] if kind == "numeric" else (None, None)
+    for name in sorted({*catalog.tables, *catalog.views}):
+        view = catalog.views.get(name)
+        if view is not None:
+            for place, shown in enumerate(view.columns, 1):
+                described = (shown.name, place, None, "YES", *_type_columns(shown.type))
+                yield (*_of(name), *described, "NO", None, "NEVER", "NO")
+            continue
+        for place, column in enumerate(catalog.tables[name].columns, 1):
+            identity = None if column.identity is None else _IDENTITY[column.identity]
             yield (
-                *(*_of(table.name), column.name, position, column.default, _yes(not column.not_null), kind),
-                *(length, precision, scale, _yes(column.identity is not None)),
-                None if column.identity is None else _IDENTITY[column.identity],
+                *(*_of(name), column.name, place, column.default, _yes(not column.not_null)),
+                *(*_type_columns(column.type), _yes(identity is not None), identity, "NEVER", "YES"),
             )
 
 
 _IDENTITY: Final = {Identity.ALWAYS: "ALWAYS", Identity.BY_DEFAULT: "BY DEFAULT"}
+_PRECISIONS: Final[Mapping[SqlType, Row]] = {INTEGER: (64, 2, 0), NUMERIC: (None, 10, None), FLOAT: (53, 2, None)}
+"""Digits, of what radix, and behind the point."""
+_MICROSECONDS: Final = 6
+
+
+def _type_columns(type_: SqlType) -> Row:
+    """The type's name, a text's length, a number's precision, its radix and scale, and a time's digits."""
+    kind, arguments = _type_parts(type_)
+    length = arguments[0] if arguments and type_.base is TEXT else None
+    number = _PRECISIONS.get(type_.base, (None, None, None))
+    if type_.base is NUMERIC and arguments:
+        number = (arguments[0], 10, arguments[1])
+    digits = {TIMESTAMP: _MICROSECONDS, TIMESTAMPTZ: _MICROSECONDS, DATE: 0}.get(type_.base)
+    return (kind, length, *number, digits)
 
 
 def _type_parts(type_: SqlType) -> tuple[str, tuple[int, ...]]:
@@ -165,16 +214,8 @@ def _key(table: Table, name: str, kind: str, columns: tuple[int, ...]) -> _Const
 
 def _columns_in(condition: str, table: Table) -> tuple[str, ...]:
     """The table's columns that the condition names, in the table's order."""
-    named: set[str] = set()
-    waiting: list[object] = [parse_stored_expression(condition)]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.ColumnReference):
-            named.add(node.column)
-        elif isinstance(node, tuple):
-            waiting += node
-        else:
-            waiting += [getattr(node, name) for name in getattr(type(node), "__slots__", ())]
+    tree = parse_stored_expression(condition)
+    named = {node.column for node in ast.walk(tree) if isinstance(node, ast.ColumnReference)}
     return tuple(column.name for column in table.columns if column.name in named)
 
 
@@ -278,12 +319,20 @@ VIRTUAL_TABLES: Final[Mapping[str, VirtualTable]] = {
     "information_schema.views": VirtualTable(
         (*_TABLE, *_texts("view_definition", "check_option", "is_updatable")), _view_rows
     ),
+    "information_schema.view_table_usage": VirtualTable(
+        (*_texts("view_catalog", "view_schema", "view_name"), *_TABLE), _view_use_rows
+    ),
+    "information_schema.sequences": VirtualTable(
+        _texts("sequence_catalog", "sequence_schema", "sequence_name", "data_type", "start_value", "increment"),
+        _no_rows,
+    ),
     "information_schema.columns": VirtualTable(
         (
             *(*_TABLE, *_texts("column_name"), *_integers("ordinal_position")),
             *_texts("column_default", "is_nullable", "data_type"),
-            *_integers("character_maximum_length", "numeric_precision", "numeric_scale"),
-            *_texts("is_identity", "identity_generation"),
+            *_integers("character_maximum_length", "numeric_precision", "numeric_precision_radix", "numeric_scale"),
+            *_integers("datetime_precision"),
+            *_texts("is_identity", "identity_generation", "is_generated", "is_updatable"),
         ),
         _column_rows,
     ),
@@ -310,6 +359,14 @@ VIRTUAL_TABLES: Final[Mapping[str, VirtualTable]] = {
         _referential_rows,
     ),
     "information_schema.check_constraints": VirtualTable((*_CONSTRAINT, *_texts("check_clause")), _check_rows),
+    "pg_catalog.pg_tables": VirtualTable(
+        (
+            *_texts("schemaname", "tablename", "tableowner", "tablespace"),
+            *((name, BOOLEAN) for name in ("hasindexes", "hasrules", "hastriggers", "rowsecurity")),
+        ),
+        _pg_table_rows,
+    ),
+    "pg_catalog.pg_views": VirtualTable(_texts("schemaname", "viewname", "viewowner", "definition"), _pg_view_rows),
     "pg_catalog.pg_indexes": VirtualTable(
         _texts("schemaname", "tablename", "indexname", "tablespace", "indexdef"), _index_rows
     ),

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
-
 from mynode.sql import ast
 from mynode.sql.names import quoted
 from mynode.sql.parser import parse_stored_expression
 from mynode.sql.tokens import tokenize
-
-_NO_PARTS: Final = (str, int, bool, type(None))
 
 
 def rename_column(expression: str, old: str, new: str) -> str:
@@ -27,7 +22,9 @@ def _rewritten(text: str, names: dict[tuple[str, str], str]) -> str:
     tokens = list(tokenize(text))
     at = {token.position: place for place, token in enumerate(tokens)}
     found: list[tuple[int, str]] = []
-    for reference in _column_references(parse_stored_expression(text)):
+    for reference in ast.walk(parse_stored_expression(text)):
+        if not isinstance(reference, ast.ColumnReference):
+            continue
         place = at[reference.position]
         if reference.table is not None:
             if ("table", reference.table) in names:
@@ -40,15 +37,3 @@ def _rewritten(text: str, names: dict[tuple[str, str], str]) -> str:
         start = token.position - 1
         text = text[:start] + quoted(name) + text[start + len(token.text) :]
     return text
-
-
-def _column_references(expression: ast.Expression) -> Iterator[ast.ColumnReference]:
-    waiting: list[object] = [expression]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, tuple):
-            waiting += node
-        elif isinstance(node, ast.ColumnReference):
-            yield node
-        elif not isinstance(node, _NO_PARTS):
-            waiting += [getattr(node, name) for name in getattr(type(node), "__slots__", ())]

@@ -7,7 +7,6 @@ A table of its FROM that was renamed, or whose columns were, is given the names 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from mynode.relation.catalog import Catalog
 from mynode.relation.schema import View, ViewUse
@@ -15,8 +14,6 @@ from mynode.sql import ast
 from mynode.sql.names import quoted
 from mynode.sql.parser import parse_stored_query
 from mynode.sql.tokens import tokenize
-
-_NO_PARTS: Final = (str, int, bool, type(None))
 
 
 def view_definition(view: View, catalog: Catalog) -> str:
@@ -77,11 +74,7 @@ def _named_tables(node: object, common: frozenset[str]) -> Iterator[ast.NamedTab
             for table in node.common_tables:
                 yield from _named_tables(table.query, common)
                 common |= {table.name}
-            for part in (node.body, node.order_by, node.limit, node.offset):
+            yield from _named_tables((node.body, node.order_by, node.limit, node.offset), common)
+        case _:
+            for part in ast.parts(node):
                 yield from _named_tables(part, common)
-        case tuple():
-            for part in node:
-                yield from _named_tables(part, common)
-        case _ if not isinstance(node, _NO_PARTS):
-            for name in getattr(type(node), "__slots__", ()):
-                yield from _named_tables(getattr(node, name), common)

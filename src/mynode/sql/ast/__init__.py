@@ -16,3 +16,4 @@ from mynode.sql.ast.expressions import *
 from mynode.sql.ast.queries import *
 from mynode.sql.ast.schema import *
 from mynode.sql.ast.statements import *
+from mynode.sql.ast.walking import *
