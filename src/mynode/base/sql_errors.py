@@ -191,6 +191,18 @@ class InvalidEscapeSequenceError(SqlError):
     sqlstate = "22025"
 
 
+class UntranslatableCharacterError(SqlError):
+    """A character that an encoding has not."""
+
+    sqlstate = "22P05"
+
+
+class ArraySubscriptError(SqlError):
+    """A place beyond the end of bytes."""
+
+    sqlstate = "2202E"
+
+
 class SubstringError(SqlError):
     sqlstate = "22011"
 

@@ -46,7 +46,7 @@ from mynode.sql.expressions import (
 )
 from mynode.sql.functions.conditional import GREATEST, LEAST, NULLIF
 from mynode.sql.functions.records import entry_of
-from mynode.sql.functions.registry import is_aggregate
+from mynode.sql.functions.registry import is_aggregate, is_function
 from mynode.sql.names import resolve_type
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.predicates import between, in_list, is_distinct, like, negated
@@ -71,6 +71,11 @@ from mynode.values.types import (
 PlanQuery: TypeAlias = "Callable[[ast.Query, Binder], plan.QueryNode]"
 SubqueryNode: TypeAlias = ast.ScalarSubquery | ast.Exists | ast.InSubquery | ast.QuantifiedComparison
 
+_CASTS: Final = (
+    *("bool", "bytea", "date", "float4", "float8", "int2", "int4", "int8"),
+    *("numeric", "text", "timestamptz", "uuid", "varchar"),
+)
+"""The names of types that are called like functions too: `date(x)` is `x::date`."""
 _NEGATED: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
@@ -360,6 +365,8 @@ class Binder:
                 return self._nullif(node)
             case "pg_typeof" if len(node.arguments) == 1:
                 return Constant(str(self.bind(node.arguments[0]).type), TEXT)
+        if len(node.arguments) == 1 and node.name in _CASTS and not is_function(node.name):
+            return self._cast(ast.Cast(node.arguments[0], ast.TypeName(node.name, (), node.position), node.position))
         bound = [self.bind(argument) for argument in node.arguments]
         return self._calls.function(node.name, bound, _positions(node.arguments), node.position)
 

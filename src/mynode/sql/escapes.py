@@ -11,9 +11,10 @@ r"""The backslash escapes of `E'...'` strings, as PostgreSQL has them (its manua
 from __future__ import annotations
 
 import re
+import string
 from typing import Final
 
-from mynode.base.sql_errors import SqlSyntaxError
+from mynode.base.sql_errors import InvalidEscapeSequenceError, SqlSyntaxError
 
 _ESCAPES: Final = re.compile(
     r"""
@@ -35,7 +36,7 @@ def unescape(body: str, position: int) -> str:
         position: of the body's first character in the statement, for errors.
 
     Raises:
-        SqlSyntaxError: an escape that makes no character.
+        SqlSyntaxError, InvalidEscapeSequenceError: an escape that makes no character.
     """
 
     def replace(match: re.Match[str]) -> str:
@@ -45,6 +46,12 @@ def unescape(body: str, position: int) -> str:
             return "'"
         if kind == "character":
             return _CONTROLS.get(written[1], written[1])
+        if kind == "malformed":
+            raise InvalidEscapeSequenceError(
+                "invalid Unicode escape",
+                position=position + match.start(),
+                hint=r"Unicode escapes must be \uXXXX or \UXXXXXXXX.",
+            )
         value = None
         if kind == "bytes":
             value = _from_bytes(written)
@@ -61,6 +68,39 @@ def unescape(body: str, position: int) -> str:
     return _ESCAPES.sub(replace, body)
 
 
+def unescape_unicode(body: str, escape: str, position: int | None, *, letters: bool = False) -> str:
+    r"""What the text of `U&'...'` stands for: `\XXXX` and `\+XXXXXX` are code points, the escape twice is itself.
+
+    Args:
+        escape: the character in the place of the backslash.
+        position: of the string in the statement, for errors.
+        letters: `\uXXXX` and `\UXXXXXXXX` are code points too.
+
+    Raises:
+        SqlSyntaxError: a wrong escape character, or an escape that makes no character.
+    """
+    if escape in "+'\"" or escape in string.hexdigits or escape.isspace():
+        raise SqlSyntaxError("invalid Unicode escape character", position=position)
+    sign = re.escape(escape)
+    more = "|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}" if letters else ""
+    form = re.compile(f"{sign}{sign}|(?:{sign}(?:[0-9a-fA-F]{{4}}|\\+[0-9a-fA-F]{{6}}{more}))+|{sign}")
+
+    def replace(match: re.Match[str]) -> str:
+        written = match.group()
+        if written == escape * 2:
+            return escape
+        value = _joined([int(part.lstrip("+uU"), 16) for part in written.split(escape)[1:] if part])
+        if value is None or not value or "\0" in value:
+            raise SqlSyntaxError(
+                "invalid Unicode escape",
+                position=position,
+                hint=f"Unicode escapes must be {escape}XXXX or {escape}+XXXXXX.",
+            )
+        return value
+
+    return form.sub(replace, body)
+
+
 def _from_bytes(written: str) -> str | None:
     codes = [int(part[1:], 16) if part[0] == "x" else int(part, 8) for part in written.split("\\")[1:]]
     try:
@@ -70,7 +110,11 @@ def _from_bytes(written: str) -> str | None:
 
 
 def _from_code_points(written: str) -> str | None:
-    codes = [int(part[1:], 16) for part in written.split("\\")[1:]]
+    return _joined([int(part[1:], 16) for part in written.split("\\")[1:]])
+
+
+def _joined(codes: list[int]) -> str | None:
+    """The characters of code points, of which two surrogates in a row make one; None for a surrogate alone."""
     try:
         joined = "".join(map(chr, codes))
         return joined.encode("utf-16", "surrogatepass").decode("utf-16")

@@ -22,7 +22,7 @@ from sqlparse.lexer import Lexer
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_IDENTIFIER_BYTES
 from mynode.base.sql_errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
-from mynode.sql.escapes import unescape
+from mynode.sql.escapes import unescape, unescape_unicode
 from mynode.sql.keywords import SYMBOLS
 
 IDENTIFIER: Final = "identifier"
@@ -60,6 +60,9 @@ class UnterminatedError(SqlSyntaxError):
 
 _ESCAPE_STRING: Final = r"[eE]'(?:[^'\\]++|\\(?s:.)|'')*+"
 _PLAIN_STRING: Final = r"'(?:[^']++|'')*+"
+_CONTINUATION: Final = r"'[ \t\f\v]*+[\r\n][ \t\n\r\f\v]*+'"
+"""Between two parts of a string on different lines, which are one, as standard SQL has it."""
+_UNICODE_TAIL: Final = r"(?:\s++[uU][eE][sS][cC][aA][pP][eE]\s*+'[^']')?"
 _QUOTED_NAME: Final = r'"(?:[^"]++|"")*+'
 _DOLLAR_STRING: Final = r"(?P<tag>\$(?:[^\W\d]\w*+)?\$)(?s:.*?)"
 _LINE_COMMENT: Final = r"--[^\r\n]*+"
@@ -75,6 +78,8 @@ _OTHER_NUMBER_KIND: Final = kinds.Number
 _PLAIN_STRING_KIND: Final = kinds.String.Single
 _ESCAPE_STRING_KIND: Final = kinds.String.Escape
 _BYTES_KIND: Final = kinds.String.Hexadecimal
+_UNICODE_STRING_KIND: Final = kinds.String.Other
+_UNICODE_NAME_KIND: Final = kinds.Name.Other
 _DOLLAR_STRING_KIND: Final = kinds.Literal
 _OPERATOR_KIND: Final = kinds.Operator
 _COMMENT_KIND: Final = kinds.Comment
@@ -85,12 +90,15 @@ _PATTERNS: Final = [
     (rf"{_ESCAPE_STRING}'", _ESCAPE_STRING_KIND),
     (r"[xX]'[^']*+'", _BYTES_KIND),
     (r"[bBeExX]'", kinds.Error),
+    (rf"[uU]&{_PLAIN_STRING}'{_UNICODE_TAIL}", _UNICODE_STRING_KIND),
+    (rf'[uU]&{_QUOTED_NAME}"{_UNICODE_TAIL}', _UNICODE_NAME_KIND),
+    (r"[uU]&['\"]", kinds.Error),
     (_WORD, _WORD_KIND),
     (r"[0-9]++(?![\w.])", _INTEGER_KIND),
-    (rf"{_PLAIN_STRING}'", _PLAIN_STRING_KIND),
+    (rf"{_PLAIN_STRING}(?:{_CONTINUATION}(?:[^']++|'')*+)*+'", _PLAIN_STRING_KIND),
     (r"0[xXoObB]\w*+|(?:[0-9]\w*+(?:\.\w*+)?|\.[0-9]\w*+)(?:(?<=[eE])[+-]\w++)?", _OTHER_NUMBER_KIND),
     (_LINE_COMMENT, _COMMENT_KIND),
-    (r"::|<=|>=|<>|!=|\|\||[-+*/%^<>=;.\[\]]", _OPERATOR_KIND),
+    (r"::|<=|>=|<>|!=|<<|>>|\|\|/|\|\||\|/|[-+*/%^<>=;.\[\]&|#~@]", _OPERATOR_KIND),
     (r"\?|\$[0-9]\w*+", _PARAMETER_KIND),
     (rf'{_QUOTED_NAME}"', _QUOTED_NAME_KIND),
     (rf"{_DOLLAR_STRING}(?-i:(?P=tag))", _DOLLAR_STRING_KIND),
@@ -134,7 +142,7 @@ def tokenize(text: str) -> Iterator[Token]:
         elif kind is _INTEGER_KIND:
             yield Token(INTEGER, found, found, position)
         elif kind is _PLAIN_STRING_KIND:
-            yield Token(STRING, found, found[1:-1].replace("''", "'"), position)
+            yield Token(STRING, found, _plain_string(found), position)
         elif kind is _OPERATOR_KIND:
             symbol = "<>" if found == "!=" else found
             yield Token(symbol, found, symbol, position)
@@ -154,6 +162,11 @@ def _rarer_token(kind: object, text: str, found: str, position: int) -> Token:
         return Token(IDENTIFIER, found, _quoted_name(found, position), position)
     if kind is _ESCAPE_STRING_KIND:
         return Token(STRING, found, unescape(found[2:-1], position + 2), position)
+    if kind is _UNICODE_STRING_KIND:
+        return Token(STRING, found, _unicode_text(found, "'", position), position)
+    if kind is _UNICODE_NAME_KIND:
+        name = _unicode_text(found, '"', position)
+        return Token(IDENTIFIER, found, _checked_name(name, position), position)
     if kind is _BYTES_KIND:
         return Token(BYTES, found, _hexadecimal_digits(found[2:-1], position + 2), position)
     if kind is _DOLLAR_STRING_KIND:
@@ -176,8 +189,34 @@ def _check_length(name: str, position: int) -> None:
         )
 
 
+def _plain_string(found: str) -> str:
+    body = found[1:-1]
+    if "\n" in body or "\r" in body:
+        body = _CONTINUATION_FORM.sub(lambda match: match[0] if match[0] == "''" else "", body)
+    return body.replace("''", "'")
+
+
+_CONTINUATION_FORM: Final = re.compile(f"''|{_CONTINUATION}")
+
+
+def _unicode_text(found: str, quote: str, position: int) -> str:
+    """The value of `U&'...'` or `U&"..."`, perhaps with UESCAPE."""
+    end = found.rindex(quote) if found.endswith(quote) and quote == '"' else len(found) - 1
+    escape = "\\"
+    tail = _UNICODE_TAIL_FORM.search(found)
+    if tail is not None:
+        escape, end = tail[1], tail.start() - 1
+    return unescape_unicode(found[3:end].replace(quote * 2, quote), escape, position)
+
+
+_UNICODE_TAIL_FORM: Final = re.compile(r"\s+UESCAPE\s*'([^'])'\Z", re.IGNORECASE)
+
+
 def _quoted_name(found: str, position: int) -> str:
-    name = found[1:-1].replace('""', '"')
+    return _checked_name(found[1:-1].replace('""', '"'), position)
+
+
+def _checked_name(name: str, position: int) -> str:
     if not name:
         raise SqlSyntaxError('zero-length delimited identifier at or near """"', position=position)
     _check_length(name, position)
@@ -248,7 +287,7 @@ def _no_token(text: str, position: int) -> SqlError:
     near = f'at or near "{_clip(text[start:])}"'
     if character in "bB":
         return FeatureNotSupportedError("bit strings are not supported", position=position)
-    if character in "eExX'":
+    if character in "eExXuU'":
         return UnterminatedError(f"unterminated quoted string {near}", position=position)
     if character == '"':
         return UnterminatedError(f"unterminated quoted identifier {near}", position=position)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from mynode.base.sql_errors import (
     DatetimeOverflowError,
@@ -49,7 +50,8 @@ _TIME_FORM: Final = (
     r"(?:\ *(?P<half>[ap]m))?)?"
 )
 _ZONE_FORM: Final = (
-    r"(?:\ *(?P<zone>z|utc|gmt)|\ *(?P<sign>[+-])(?P<zh>\d{1,2})(?::?(?P<zm>\d\d)(?::?(?P<zs>\d\d))?)?)?"
+    r"(?:\ *(?P<zone>z|utc|gmt)|\ +(?P<region>[a-z_]+(?:/[a-z0-9_+-]+)+)"
+    r"|\ *(?P<sign>[+-])(?P<zh>\d{1,2})(?::?(?P<zm>\d\d)(?::?(?P<zs>\d\d))?)?)?"
 )
 _FORMS: Final = tuple(re.compile(f"{form}{_TIME_FORM}{_ZONE_FORM}", re.ASCII | re.IGNORECASE) for form in _DATE_FORMS)
 _SPACES: Final = " \t\n\r\f\v"
@@ -90,7 +92,8 @@ def _parsed(text: str, type_name: str) -> tuple[datetime, timedelta]:
             month = parts.get("month") or _MONTH_NUMBERS.get((parts.get("name") or "").lower())
             if month is None:
                 break
-            return _time_of(parts, int(month), text), _offset(parts, text)
+            local = _time_of(parts, int(month), text)
+            return local, _offset(parts, local, text)
     shown = text if len(text) <= 60 else f"{text[:59]}…"
     raise InvalidDatetimeError(f'invalid input syntax for type {type_name}: "{shown}"')
 
@@ -114,12 +117,21 @@ def _time_of(parts: dict[str, str | None], month: int, text: str) -> datetime:
     return shifted(midnight, timedelta(hours=hour, minutes=minute, seconds=second, microseconds=microseconds))
 
 
-def _offset(parts: dict[str, str | None], text: str) -> timedelta:
+def _offset(parts: dict[str, str | None], local: datetime, text: str) -> timedelta:
+    region = zone_named(parts["region"]) if parts["region"] else None
+    if region is not None:
+        return offset_in(region, local)
     hours, minutes, seconds = (int(parts[name] or 0) for name in ("zh", "zm", "zs"))
     if hours > _MAX_ZONE_HOURS or minutes > 59 or seconds > 59:
         raise InvalidTimeZoneOffsetError(f'time zone displacement out of range: "{text}"')
     offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return -offset if parts["sign"] == "-" else offset
+
+
+def offset_in(zone: ZoneInfo, local: datetime) -> timedelta:
+    """How far the zone is east of UTC at a local time; of one that comes twice, or never, by the standard time."""
+    offsets = (local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return min(offset for offset in offsets if offset is not None)
 
 
 def _field_error(text: str) -> DatetimeOverflowError:
@@ -168,13 +180,22 @@ def rounded_to(value: datetime, digits: int) -> datetime:
 
 
 def zone_named(name: str) -> ZoneInfo | None:
-    """The time zone of this name; None for UTC. Raises `InvalidParameterValueError`."""
+    """The time zone of this name, in any case, as the machine's database has it; None for UTC.
+
+    Raises `InvalidParameterValueError`.
+    """
     if name.upper() in ("UTC", "Z", "GMT"):
         return None
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(_zone_names().get(name.lower(), name))
     except (ValueError, OSError, KeyError):  # no name of a file, a directory, not found
         raise InvalidParameterValueError(f'time zone "{name}" not recognized') from None
+
+
+@cache
+def _zone_names() -> dict[str, str]:
+    """The names of all time zones, by themselves in lower case."""
+    return {name.lower(): name for name in available_timezones()}
 
 
 def format_datetime(value: date) -> str:

@@ -96,7 +96,7 @@ def test_what_more_text_may_complete(text: str, position: int) -> None:
 @pytest.mark.parametrize(
     ("text", "position", "message"),
     [
-        ("a @", 3, 'syntax error at or near "@"'),
+        ("a !", 3, 'syntax error at or near "!"'),
         ("`a`", 1, 'syntax error at or near "`"'),
         ("a\0b", 2, "a statement cannot contain the character U+0000"),
         ("a '\0'", 4, "a statement cannot contain the character U+0000"),
@@ -141,7 +141,7 @@ def test_numbers() -> None:
         ('SELECT ";" , $$;$$;SELECT ?', ['SELECT ";" , $$;$$', "SELECT ?"]),
         ("SELECT 1; SELECT 'open; SELECT 2", ["SELECT 1", "SELECT 'open; SELECT 2"]),
         ("SELECT 1; /* open; SELECT 2", ["/* open; SELECT 2"]),
-        ("SELECT 1; @; SELECT 2;", ["SELECT 1", "@; SELECT 2;"]),
+        ("SELECT 1; !; SELECT 2;", ["SELECT 1", "!; SELECT 2;"]),
     ],
 )
 def test_split_statements(script: str, expected: list[str]) -> None:
@@ -161,7 +161,7 @@ def test_split_statements(script: str, expected: list[str]) -> None:
         ("SELECT 1 /* ;", False),
         ("SELECT $$;", False),
         ("SELECT 1; SELECT", False),
-        ("SELECT @;", True),
+        ("SELECT !;", True),
         ("SELECT @", False),
     ],
 )

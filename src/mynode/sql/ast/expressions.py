@@ -104,6 +104,10 @@ class UnaryOperator(Enum):
     PLUS = "+"
     MINUS = "-"
     NOT = "NOT"
+    BIT_NOT = "~"
+    ABSOLUTE = "@"
+    SQUARE_ROOT = "|/"
+    CUBE_ROOT = "||/"
 
 
 class BinaryOperator(Enum):
@@ -116,6 +120,11 @@ class BinaryOperator(Enum):
     MODULO = "%"
     POWER = "^"
     CONCATENATE = "||"
+    BIT_AND = "&"
+    BIT_OR = "|"
+    BIT_XOR = "#"
+    SHIFT_LEFT = "<<"
+    SHIFT_RIGHT = ">>"
     EQUAL = "="
     NOT_EQUAL = "<>"
     LESS = "<"

@@ -142,6 +142,10 @@ def _operators() -> list[Function]:
         of("-", (FLOAT,), operator.neg, "(-{0})"),
         of("+", (INTEGER,), operator.pos, "{0}"),
         of("+", (FLOAT,), operator.pos, "{0}"),
+        of("@", (INTEGER,), lambda value: check_integer(abs(value))),
+        of("@", (FLOAT,), abs),
+        of("|/", (FLOAT,), square_root),
+        of("||/", (FLOAT,), math.cbrt),
     ]
 
 

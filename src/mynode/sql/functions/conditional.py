@@ -1,4 +1,4 @@
-"""GREATEST, LEAST and NULLIF, of each type: they look at their arguments though one is NULL."""
+"""GREATEST, LEAST and NULLIF, of each type, and counts of NULLs: they look at their arguments though one is NULL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from mynode.sql.functions.function import Function
 from mynode.values.compare import compare, order_key
-from mynode.values.types import STORED_TYPES, SqlType, Value
+from mynode.values.types import ANY, INTEGER, STORED_TYPES, SqlType, Value
 
 
 def greatest(*values: Value) -> Value:
@@ -35,3 +35,18 @@ LEAST: Final[dict[SqlType, Function]] = {
 NULLIF: Final[dict[SqlType, Function]] = {
     type_: Function("nullif", (type_, type_), type_, nullif, strict=False, nullable=True) for type_ in STORED_TYPES
 }
+
+CONDITIONAL: Final = (
+    Function(
+        "num_nulls", (ANY,), INTEGER, lambda *values: values.count(None), strict=False, nullable=False, variadic=True
+    ),
+    Function(
+        "num_nonnulls",
+        (ANY,),
+        INTEGER,
+        lambda *values: len(values) - values.count(None),
+        strict=False,
+        nullable=False,
+        variadic=True,
+    ),
+)

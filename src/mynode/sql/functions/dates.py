@@ -15,9 +15,10 @@ from mynode.values.datetimes import (
     EPOCH,
     date_plus_days,
     from_microseconds,
-    in_utc,
     microseconds_of,
     midnight,
+    offset_in,
+    shifted,
     zone_named,
 )
 from mynode.values.types import BOOLEAN, DATE, FLOAT, INTEGER, NUMERIC, TEXT, TIMESTAMP, TIMESTAMPTZ, SqlType
@@ -207,7 +208,7 @@ def _from_microseconds(count: int, *, aware: bool) -> datetime:
 def local_to_moment(zone: str, value: datetime) -> datetime:
     """`value AT TIME ZONE zone` of a time without a zone: the moment at which it is that time there."""
     found = zone_named(zone)
-    return value.replace(tzinfo=UTC) if found is None else in_utc(value.replace(tzinfo=found))
+    return (value if found is None else shifted(value, -offset_in(found, value))).replace(tzinfo=UTC)
 
 
 def moment_to_local(zone: str, value: datetime) -> datetime:

@@ -6,14 +6,23 @@ import base64
 import binascii
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 from mynode.base.limits import MAX_ROW_BYTES
-from mynode.base.sql_errors import InvalidParameterValueError, ProgramLimitExceededError, SubstringError
+from mynode.base.sql_errors import (
+    CharacterNotInRepertoireError,
+    InvalidParameterValueError,
+    ProgramLimitExceededError,
+    SubstringError,
+    UntranslatableCharacterError,
+)
+from mynode.sql.escapes import unescape_unicode
 from mynode.sql.functions.function import Function
 from mynode.sql.functions.strings import text_too_long
 from mynode.values.binary import escaped, from_escaped, from_hexadecimal
+from mynode.values.text import check_text
 from mynode.values.types import BYTEA, INTEGER, TEXT
 
 _BASE64_LINE: Final = 76
@@ -86,6 +95,59 @@ def concatenate(left: bytes, right: bytes) -> bytes:
     return left + right
 
 
+# --- encodings of texts ---------------------------------------------------------------------------------------------
+
+_CODECS: Final = {
+    **dict.fromkeys(("UTF8", "UNICODE"), "utf-8"),
+    **dict.fromkeys(("LATIN1", "ISO88591"), "latin-1"),
+    **dict.fromkeys(("LATIN9", "ISO885915"), "iso8859-15"),
+    "WIN1252": "cp1252",
+    "SQLASCII": "ascii",
+}
+"""Of Python, by the names of PostgreSQL without what is neither letter nor digit."""
+
+
+def _codec(name: str) -> str:
+    plain = "".join(filter(str.isalnum, name)).upper()
+    codec = _CODECS.get(plain)
+    if codec is None:
+        raise InvalidParameterValueError(f'invalid encoding name "{name}"')
+    return codec
+
+
+def convert_from(value: bytes, encoding: str) -> str:
+    """The text that the bytes are in an encoding."""
+    try:
+        text = value.decode(_codec(encoding))
+    except UnicodeDecodeError as error:
+        wrong = " ".join(f"0x{byte:02x}" for byte in value[error.start : error.end])
+        raise CharacterNotInRepertoireError(f'invalid byte sequence for encoding "{encoding}": {wrong}') from None
+    return check_text(text)
+
+
+def convert_to(text: str, encoding: str) -> bytes:
+    """The inverse of `convert_from`."""
+    try:
+        return text.encode(_codec(encoding))
+    except UnicodeEncodeError as error:
+        raise UntranslatableCharacterError(
+            f'character U+{ord(text[error.start]):04X} has no equivalent in encoding "{encoding}"'
+        ) from None
+
+
+def normalized(text: str, form: str = "NFC") -> str:
+    """A normal form of Unicode."""
+    match form.upper():
+        case "NFC" | "NFD" | "NFKC" | "NFKD" as known:
+            return unicodedata.normalize(known, text)
+    raise InvalidParameterValueError(f"invalid normalization form: {form}")
+
+
+def unescaped(text: str) -> str:
+    """With `\\XXXX`, `\\uXXXX`, `\\+XXXXXX` and `\\UXXXXXXXX` resolved."""
+    return check_text(unescape_unicode(text, "\\", None, letters=True))
+
+
 def _digest(name: str) -> Callable[[bytes], bytes]:
     return lambda value: hashlib.new(name, value, usedforsecurity=False).digest()
 
@@ -103,6 +165,11 @@ ENCODINGS: Final = (
     Function("position", (BYTEA, BYTEA), INTEGER, lambda value, part: value.find(part) + 1),
     Function("encode", (BYTEA, TEXT), TEXT, encode),
     Function("decode", (TEXT, TEXT), BYTEA, decode),
+    Function("convert_from", (BYTEA, TEXT), TEXT, convert_from),
+    Function("convert_to", (TEXT, TEXT), BYTEA, convert_to),
+    Function("normalize", (TEXT,), TEXT, normalized),
+    Function("normalize", (TEXT, TEXT), TEXT, normalized),
+    Function("unistr", (TEXT,), TEXT, unescaped),
     Function("md5", (TEXT,), TEXT, lambda text: _digest("md5")(text.encode()).hex()),
     Function("md5", (BYTEA,), TEXT, lambda value: _digest("md5")(value).hex()),
     *(Function(name, (BYTEA,), BYTEA, _digest(name)) for name in ("sha224", "sha256", "sha384", "sha512")),

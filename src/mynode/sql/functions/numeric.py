@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from typing import Final
 
-from mynode.base.sql_errors import DivisionByZeroError, InvalidArgumentForPowerError
+from mynode.base.sql_errors import DivisionByZeroError, InvalidArgumentForPowerError, NumericOutOfRangeError
 from mynode.sql.functions.function import Function, Implementation
 from mynode.values.numeric import (
     EXACT,
@@ -19,6 +19,7 @@ from mynode.values.numeric import (
     MAX_WHOLE_DIGITS,
     NAN,
     checked,
+    overflow,
     scale_of,
     with_digits,
     with_scale,
@@ -162,6 +163,39 @@ def greatest_common_divisor(left: Decimal, right: Decimal) -> Decimal:
     return checked(Decimal(divisor).scaleb(-scale, EXACT))
 
 
+def factorial(number: int) -> Decimal:
+    if number < 0:
+        raise NumericOutOfRangeError("factorial of a negative number is undefined")
+    if number > _LARGEST_FACTORIAL:
+        raise overflow()
+    return checked(Decimal(math.factorial(number)))
+
+
+_LARGEST_FACTORIAL: Final = 5_100
+"""The next ones have more digits than a NUMERIC."""
+
+
+# --- scales ---------------------------------------------------------------------------------------------------------
+
+
+def scale(value: Decimal) -> int | None:
+    """The number of digits behind the point; NULL for what is no finite number."""
+    return scale_of(value) if value.is_finite() else None
+
+
+def least_scale(value: Decimal) -> int | None:
+    """The digits behind the point that are needed; NULL for what is no finite number."""
+    return scale_of(without_zeros(value)) if value.is_finite() else None
+
+
+def without_zeros(value: Decimal) -> Decimal:
+    """The same number without zeros at the end behind the point."""
+    if not value.is_finite() or not scale_of(value):
+        return value
+    shortest = value.normalize(EXACT)
+    return with_scale(shortest, max(scale_of(shortest), 0))
+
+
 def _operators() -> list[Function]:
     pair, one = (NUMERIC, NUMERIC), (NUMERIC,)
 
@@ -176,6 +210,7 @@ def _operators() -> list[Function]:
         of("%", pair, modulo),
         of("-", one, negative),
         of("+", one, lambda value: value, "{0}"),
+        of("@", one, absolute),
     ]
 
 
@@ -201,5 +236,8 @@ NUMERICS: Final = (
     Function("sqrt", (NUMERIC,), NUMERIC, square_root),
     Function("gcd", (NUMERIC, NUMERIC), NUMERIC, greatest_common_divisor),
     Function("lcm", (NUMERIC, NUMERIC), NUMERIC, least_common_multiple),
-    Function("scale", (NUMERIC,), INTEGER, scale_of),
+    Function("factorial", (INTEGER,), NUMERIC, factorial),
+    Function("scale", (NUMERIC,), INTEGER, scale, nullable=True),
+    Function("min_scale", (NUMERIC,), INTEGER, least_scale, nullable=True),
+    Function("trim_scale", (NUMERIC,), NUMERIC, without_zeros),
 )

@@ -20,7 +20,9 @@ from typing import Final
 from mynode.base.sql_errors import AmbiguousFunctionError, UndefinedFunctionError
 from mynode.sql.functions.aggregates import AGGREGATES
 from mynode.sql.functions.arithmetic import ARITHMETIC
+from mynode.sql.functions.bits import BITS
 from mynode.sql.functions.comparison import COMPARISONS
+from mynode.sql.functions.conditional import CONDITIONAL
 from mynode.sql.functions.date_templates import DATE_TEMPLATES
 from mynode.sql.functions.dates import DATES
 from mynode.sql.functions.encodings import ENCODINGS
@@ -31,6 +33,7 @@ from mynode.sql.functions.number_templates import NUMBER_TEMPLATES
 from mynode.sql.functions.numeric import NUMERICS
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
+from mynode.sql.functions.trigonometry import TRIGONOMETRY
 from mynode.values.casts import CastLevel, find_cast
 from mynode.values.types import ANY, TEXT, UNKNOWN, Category, SqlType
 
@@ -46,10 +49,13 @@ _ALL: Final = (
     *ARITHMETIC,
     *NUMERICS,
     *MATHEMATICS,
+    *TRIGONOMETRY,
+    *BITS,
     *DATES,
     *DATE_TEMPLATES,
     *NUMBER_TEMPLATES,
     *COMPARISONS,
+    *CONDITIONAL,
     *STRINGS,
     *FORMATTING,
     *ENCODINGS,
@@ -99,6 +105,10 @@ def resolve_function(
             hint="Could not choose a best candidate function. You might need to add explicit type casts.",
         )
     raise UndefinedFunctionError(f"function {call} does not exist", position=position, hint=_hint(name))
+
+
+def is_function(name: str) -> bool:
+    return name in _FUNCTIONS
 
 
 def is_aggregate(name: str) -> bool:

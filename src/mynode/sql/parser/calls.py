@@ -10,7 +10,7 @@ from mynode.sql.keywords import COLUMN_ONLY, FUNCTION_ONLY
 from mynode.sql.parser import powers
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.parser.literals import parse_string
-from mynode.sql.parser.names import TIMES, parse_time_zone
+from mynode.sql.parser.names import TIMES, parse_time_zone, parse_type_arguments
 from mynode.sql.parser.order import parse_order_by
 from mynode.sql.tokens import IDENTIFIER, STRING, Token
 
@@ -66,6 +66,9 @@ def _call(cursor: Cursor, name: Token) -> ast.Expression:
             arguments.append(cursor.expression_parser(cursor))
     order_by = parse_order_by(cursor) if arguments and cursor.accept_words("ORDER", "BY") else ()
     cursor.expect(")")
+    if cursor.symbol == STRING and all(isinstance(one, ast.IntegerLiteral) for one in arguments):
+        modifiers = tuple(one.value for one in arguments if isinstance(one, ast.IntegerLiteral))
+        return ast.Cast(parse_string(cursor), ast.TypeName(name.value, modifiers, name.position), name.position)
     if cursor.token.value == "within" and cursor.following.symbol == "GROUP":
         raise cursor.unsupported("WITHIN GROUP is")
     condition = _filter(cursor) if cursor.symbol == "FILTER" and cursor.following.symbol == "(" else None
@@ -87,9 +90,17 @@ def _filter(cursor: Cursor) -> ast.Expression:
 def parse_bare_call(cursor: Cursor) -> ast.Expression:
     """A function that SQL calls without parentheses, such as `current_date`."""
     token = cursor.advance()
-    if cursor.symbol == "(":
+    called = function_call(token.value, (), token.position)
+    if cursor.symbol != "(":
+        return called
+    if token.symbol not in _WITH_PRECISION:
         raise cursor.unsupported(f"a precision of {token.symbol} is")
-    return function_call(token.value, (), token.position)
+    type_name = ast.TypeName(_WITH_PRECISION[token.symbol], parse_type_arguments(cursor), token.position)
+    return ast.Cast(called, type_name, token.position)
+
+
+_WITH_PRECISION: Final = {"CURRENT_TIMESTAMP": "timestamp with time zone", "LOCALTIMESTAMP": "timestamp"}
+"""The type of which a precision makes a shorter one."""
 
 
 def function_call(name: str, arguments: tuple[ast.Expression, ...], position: int) -> ast.FunctionCall:
@@ -160,6 +171,15 @@ def _from_and_for(cursor: Cursor) -> tuple[ast.Expression, ...]:
     return (start,) if count is None else (start, count)
 
 
+def _normalize(cursor: Cursor) -> _Call:
+    """`normalize(text, NFC)` is `normalize(text, 'NFC')`."""
+    text = cursor.expression_parser(cursor)
+    if not cursor.accept(","):
+        return "normalize", (text,)
+    form = cursor.name("a normal form")
+    return "normalize", (text, ast.StringLiteral(form.value, form.position))
+
+
 _TRIMS: Final = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 
 
@@ -176,6 +196,7 @@ def _trim(cursor: Cursor) -> _Call:
 
 _CALLS_WITH_WORDS: Final[dict[str, Callable[[Cursor], _Call]]] = {
     "extract": _extract,
+    "normalize": _normalize,
     "overlay": _overlay,
     "position": _position,
     "substring": _substring,

@@ -146,6 +146,14 @@ def _plus(cursor: Cursor) -> ast.Expression:
     return ast.Unary(ast.UnaryOperator.PLUS, parse_expression(cursor, powers.SIGN), position)
 
 
+def _prefixed(operator: ast.UnaryOperator) -> _Prefix:
+    def parse(cursor: Cursor) -> ast.Expression:
+        position = cursor.advance().position
+        return ast.Unary(operator, parse_expression(cursor, powers.OTHER), position)
+
+    return parse
+
+
 def _not(cursor: Cursor) -> ast.Expression:
     position = cursor.advance().position
     return ast.Unary(ast.UnaryOperator.NOT, parse_expression(cursor, powers.NOT), position)
@@ -215,6 +223,15 @@ _PREFIXES: Final[dict[str, _Prefix]] = {
     "(": _parenthesis,
     "-": _minus,
     "+": _plus,
+    **{
+        operator.value: _prefixed(operator)
+        for operator in (
+            ast.UnaryOperator.BIT_NOT,
+            ast.UnaryOperator.ABSOLUTE,
+            ast.UnaryOperator.SQUARE_ROOT,
+            ast.UnaryOperator.CUBE_ROOT,
+        )
+    },
     "NOT": _not,
     "CASE": _case,
     "CAST": _cast,
@@ -384,7 +401,17 @@ _INFIXES: Final[dict[str, _Infix]] = {
     "<=": _binary(ast.BinaryOperator.LESS_OR_EQUAL, powers.COMPARISON),
     ">": _binary(ast.BinaryOperator.GREATER, powers.COMPARISON),
     ">=": _binary(ast.BinaryOperator.GREATER_OR_EQUAL, powers.COMPARISON),
-    "||": _binary(ast.BinaryOperator.CONCATENATE, powers.OTHER),
+    **{
+        operator.value: _binary(operator, powers.OTHER)
+        for operator in (
+            ast.BinaryOperator.CONCATENATE,
+            ast.BinaryOperator.BIT_AND,
+            ast.BinaryOperator.BIT_OR,
+            ast.BinaryOperator.BIT_XOR,
+            ast.BinaryOperator.SHIFT_LEFT,
+            ast.BinaryOperator.SHIFT_RIGHT,
+        )
+    },
     "+": _binary(ast.BinaryOperator.ADD, powers.ADDITIVE),
     "-": _binary(ast.BinaryOperator.SUBTRACT, powers.ADDITIVE),
     "*": _binary(ast.BinaryOperator.MULTIPLY, powers.MULTIPLICATIVE),

@@ -88,7 +88,7 @@ def parse_type(cursor: Cursor) -> ast.TypeName:
     name = token.value
     if (name, cursor.symbol) in _SECOND_WORDS:
         name += f" {cursor.advance().value}"
-    arguments = _type_arguments(cursor)
+    arguments = parse_type_arguments(cursor)
     if name in TIMES and cursor.symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME":
         name += parse_time_zone(cursor)
     if cursor.symbol in ("[", "ARRAY"):
@@ -104,7 +104,8 @@ def parse_time_zone(cursor: Cursor) -> str:
     return f" {word} time zone"
 
 
-def _type_arguments(cursor: Cursor) -> tuple[int, ...]:
+def parse_type_arguments(cursor: Cursor) -> tuple[int, ...]:
+    """`[(number, ...)]`."""
     if cursor.symbol != "(":
         return ()
     cursor.advance()

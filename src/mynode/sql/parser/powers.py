@@ -10,7 +10,7 @@ From the loosest to the tightest; each row's operators associate to the left, ex
 | IS | `IS ...`, `ISNULL`, `NOTNULL` | `IS DISTINCT FROM` does not chain |
 | COMPARISON | `= <> < <= > >=` | do not chain: `a < b < c` is an error |
 | RANGE | `[NOT] BETWEEN`, `[NOT] IN`, `[NOT] LIKE`, `[NOT] ILIKE` | do not chain |
-| OTHER | the other operators: `\\|\\|` | |
+| OTHER | the other operators: `\\|\\| & \\| # << >>` | prefix `~ @ \\|/ \\|\\|/`: `~ 1 + 2` is -4 |
 | ADDITIVE | `+ -` | |
 | MULTIPLICATIVE | `* / %` | |
 | POWER | `^` | |
