@@ -116,10 +116,12 @@ def _described(node: plan.QueryNode, measures: Measures | None) -> _Shown:
             title = "Sort" if node.first is None else "Top-N Sort"
             keys = f"Sort Key: {', '.join(map(describe_sort_key, node.keys))}"
             return _Shown(title, (keys,), (_shown(node.input, measures),))
-        case plan.Limit():
+        case plan.Limit() | plan.TiedLimit():
             parts = (("Limit", node.limit), ("Offset", node.offset))
-            details = tuple(f"{word}: {describe(part)}" for word, part in parts if part is not None)
-            return _Shown("Limit", details, (_shown(node.input, measures),))
+            said = [f"{word}: {describe(part)}" for word, part in parts if part is not None]
+            if isinstance(node, plan.TiedLimit):
+                said.append(f"Ties: {describe_list(node.keys)}")
+            return _Shown("Limit", tuple(said), (_shown(node.input, measures),))
         case plan.Aggregation():
             lines = [f"Group Key: {describe_list(node.keys)}"] if node.keys else []
             if node.aggregates:
@@ -139,6 +141,8 @@ def _described(node: plan.QueryNode, measures: Measures | None) -> _Shown:
             return _Shown(node.operator.value, inputs=(_shown(node.left, measures), _shown(node.right, measures)))
         case plan.Distinct():
             return _Shown("Distinct", inputs=(_shown(node.input, measures),))
+        case plan.FirstOfEach():
+            return _Shown("First of Each", (f"Key: {describe_list(node.keys)}",), (_shown(node.input, measures),))
     assert_never(node)
 
 

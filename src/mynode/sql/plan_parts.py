@@ -18,7 +18,9 @@ def inputs(node: plan.QueryNode) -> tuple[plan.QueryNode, ...]:
             return node.left, node.right
         case plan.Apply():
             return node.input, node.subquery
-        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
+        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.TiedLimit() | plan.Aggregation():
+            return (node.input,)
+        case plan.Distinct() | plan.FirstOfEach():
             return (node.input,)
     assert_never(node)
 
@@ -40,6 +42,10 @@ def expressions(node: plan.QueryNode) -> Iterator[Expression]:
             yield from (part for part in first or () if part is not None)
         case plan.Limit(limit=limit, offset=offset):
             yield from (part for part in (limit, offset) if part is not None)
+        case plan.TiedLimit(limit=limit, offset=offset, keys=keys):
+            yield from (part for part in (limit, offset, *keys) if part is not None)
+        case plan.FirstOfEach(keys=keys):
+            yield from keys
         case plan.Aggregation(keys=keys, aggregates=aggregates):
             yield from keys
             yield from aggregates

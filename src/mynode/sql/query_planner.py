@@ -97,7 +97,7 @@ class QueryPlanner:
         outputs = [Output(column.name, ColumnValue(column)) for column in node.columns]
         keys = self._sort_keys(query.order_by, outputs, binder)
         pending = binder.take_pending()
-        ordered = self._limited(plan.Sort(applied(node, pending), keys) if keys else node, query)
+        ordered = self._limited(plan.Sort(applied(node, pending), keys) if keys else node, query, keys)
         return self._projected(ordered, outputs) if pending else ordered
 
     # --- WITH ---------------------------------------------------------------------------------------------------------
@@ -191,8 +191,9 @@ class QueryPlanner:
             having = binder.condition(select.having, "HAVING")
             binder.keep_answers(group_keys)
         keys = self._sort_keys(query.order_by, outputs, binder)
+        first_of = [ordered_by(item, outputs, binder, "DISTINCT ON") for item in select.distinct_on]
         waiting += binder.take_pending()
-        used = [*(output.value for output in outputs), *(key.value for key in keys), *operands(waiting)]
+        used = [*(output.value for output in outputs), *(key.value for key in keys), *first_of, *operands(waiting)]
         calls = aggregate_calls(used if having is None else [*used, having])
         calls = tuple(dict.fromkeys((*calls, *aggregate_calls(binder.outer_calls))))
         if calls or select.group_by or having is not None:
@@ -207,7 +208,8 @@ class QueryPlanner:
                 node = plan.Filter(applied(node, first), having)
             outputs = [Output(output.name, grouping.of_group(output.value)) for output in outputs]
             keys = tuple(replace(key, value=grouping.of_group(key.value)) for key in keys)
-        return self._selected(node, outputs, keys, waiting, select, query)
+            first_of = list(map(grouping.of_group, first_of))
+        return self._selected(node, outputs, keys, waiting, first_of, select, query)
 
     def _selected(
         self,
@@ -215,18 +217,27 @@ class QueryPlanner:
         outputs: Sequence[Output],
         keys: Sequence[plan.SortKey],
         waiting: Sequence[Pending],
+        first_of: Sequence[Expression],
         select: ast.Select,
         query: ast.Query,
     ) -> plan.QueryNode:
-        """The outputs in order. Sub-queries that the order does not need are answered only for rows within LIMIT."""
-        if select.distinct:
+        """The outputs in order. Sub-queries that the order does not need are answered only for rows within LIMIT.
+
+        Args:
+            first_of: the expressions of DISTINCT ON.
+        """
+        if select.distinct and not first_of:
             return self._distinct(applied(node, waiting), outputs, keys, query)
-        if any(is_volatile(key.value) for key in keys):
+        if not first_of and any(is_volatile(key.value) for key in keys):
             return self._sorted_output(applied(node, waiting), outputs, keys, query)
         if keys:
             first, waiting = parted(waiting, columns_of(key.value for key in keys))
             node = plan.Sort(applied(node, first), tuple(keys))
-        return self._projected(applied(self._limited(node, query), waiting), outputs)
+        if first_of:
+            _check_order(first_of, keys, query)
+            needed, waiting = parted(waiting, columns_of(first_of))
+            node = plan.FirstOfEach(applied(node, needed), tuple(first_of))
+        return self._projected(applied(self._limited(node, query, keys), waiting), outputs)
 
     def _distinct(
         self, node: plan.QueryNode, outputs: Sequence[Output], keys: Sequence[plan.SortKey], query: ast.Query
@@ -242,7 +253,8 @@ class QueryPlanner:
                 )
             sorted_keys.append(replace(key, value=ColumnValue(columns[key.value])))
         distinct = plan.Distinct(computed)
-        return self._limited(plan.Sort(distinct, tuple(sorted_keys)) if sorted_keys else distinct, query)
+        ordered = plan.Sort(distinct, tuple(sorted_keys)) if sorted_keys else distinct
+        return self._limited(ordered, query, sorted_keys)
 
     # --- FROM and VALUES ----------------------------------------------------------------------------------------------
 
@@ -336,7 +348,8 @@ class QueryPlanner:
             for item in items
         )
 
-    def _limited(self, node: plan.QueryNode, query: ast.Query) -> plan.QueryNode:
+    def _limited(self, node: plan.QueryNode, query: ast.Query, keys: Sequence[plan.SortKey]) -> plan.QueryNode:
+        """`keys`: what the node is sorted by."""
         if query.limit is None and query.offset is None:
             return node
         pending: list[Pending] = []
@@ -345,7 +358,8 @@ class QueryPlanner:
             binder = self.binder(Scope(), word)
             parts.append(None if part is None else binder.of_type(part, INTEGER, word))
             pending += binder.take_pending()
-        return limited(node, parts[0], parts[1], pending)
+        ties = [key.value for key in keys] if query.with_ties else []
+        return limited(node, parts[0], parts[1], pending, ties)
 
     def _projected(self, node: plan.QueryNode, outputs: Sequence[Output]) -> plan.Project:
         columns = tuple(
@@ -364,9 +378,22 @@ class QueryPlanner:
             replace(key, value=next(ColumnValue(column) for value, column in places if value is key.value))
             for key in keys
         )
-        limited = self._limited(plan.Sort(computed, sorted_keys), query)
+        limited = self._limited(plan.Sort(computed, sorted_keys), query, sorted_keys)
         kept = computed.columns[: len(outputs)]
         return plan.Project(limited, tuple(map(ColumnValue, kept)), kept)
+
+
+def _check_order(first_of: Sequence[Expression], keys: Sequence[plan.SortKey], query: ast.Query) -> None:
+    """What DISTINCT ON tells rows apart by must be what they are ordered by first."""
+    wanted = set(first_of)
+    for key, item in zip(keys, query.order_by, strict=True):
+        if not wanted:
+            return
+        if key.value not in first_of:
+            raise InvalidColumnReferenceError(
+                "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", position=item.position
+            )
+        wanted.discard(key.value)
 
 
 def _free_columns(node: plan.QueryNode, side: ast.QueryBody | ast.Query) -> list[Expression]:

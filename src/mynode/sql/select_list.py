@@ -62,11 +62,11 @@ def _name_of_query(body: ast.QueryBody | ast.Query) -> str:
     return "?column?"
 
 
-def ordered_by(node: ast.Expression, outputs: Sequence[Output], binder: Binder) -> Expression:
+def ordered_by(node: ast.Expression, outputs: Sequence[Output], binder: Binder, clause: str = "ORDER BY") -> Expression:
     """What an item of ORDER BY means: a place in the select list, the name of an output, else an expression."""
-    placed = _by_place(node, outputs, "ORDER BY")
+    placed = _by_place(node, outputs, clause)
     if placed is None and isinstance(node, ast.ColumnReference) and node.table is None:
-        placed = _by_name(node, outputs, "ORDER BY")
+        placed = _by_name(node, outputs, clause)
     return placed or binder.value(node)
 
 

@@ -74,14 +74,26 @@ def value_rows(
 
 
 def limited(
-    node: plan.QueryNode, limit: Expression | None, offset: Expression | None, pending: Sequence[Pending]
+    node: plan.QueryNode,
+    limit: Expression | None,
+    offset: Expression | None,
+    pending: Sequence[Pending],
+    ties: Sequence[Expression],
 ) -> plan.QueryNode:
-    """The node with a LIMIT; where sub-queries say how many rows, it is run for the row of their answers."""
+    """The node with a LIMIT; where sub-queries say how many rows, it is run for the row of their answers.
+
+    Args:
+        ties: rows that equal the last one in these are wanted, too.
+    """
+
+    def cut(limit: Expression | None, offset: Expression | None) -> plan.QueryNode:
+        return plan.TiedLimit(node, limit, offset, tuple(ties)) if ties else plan.Limit(node, limit, offset)
+
     if not pending:
-        return plan.Limit(node, limit, offset)
+        return cut(limit, offset)
     answers = applied(plan.ValueRows(((),), ()), pending)
     limit, offset = (part and as_outer(part, frozenset(answers.columns)) for part in (limit, offset))
-    joined = plan.LookupJoin(plan.JoinKind.INNER, answers, plan.Limit(node, limit, offset))
+    joined = plan.LookupJoin(plan.JoinKind.INNER, answers, cut(limit, offset))
     return plan.Project(joined, tuple(map(ColumnValue, node.columns)), node.columns)
 
 

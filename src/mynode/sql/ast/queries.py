@@ -83,7 +83,7 @@ SelectItem: TypeAlias = SelectExpression | Star
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`SELECT [DISTINCT] items [FROM sources] [WHERE where] [GROUP BY group_by] [HAVING having]`.
+    """`SELECT [DISTINCT [ON (distinct_on)]] items [FROM sources] [WHERE where] [GROUP BY group_by] [HAVING having]`.
 
     What follows (ORDER BY, LIMIT) is the `Query`'s.
 
@@ -98,6 +98,7 @@ class Select:
     having: Expression | None
     distinct: bool
     position: int = field(compare=False)
+    distinct_on: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ class CommonTable:
 class Query:
     """`[WITH common_tables] body [ORDER BY ...] [LIMIT limit] [OFFSET offset]`; `LIMIT ALL` is None.
 
-    FETCH FIRST is a LIMIT, of 1 if it says no number. `as_of` is of a whole statement: the version, or the text, in its
-    AS OF SYSTEM TIME.
+    FETCH FIRST is a LIMIT, of 1 if it says no number; `with_ties` if it wants the rows that equal the last one too.
+    `as_of` is of a whole statement: the version, or the text, in its AS OF SYSTEM TIME.
     """
 
     body: QueryBody
@@ -175,3 +176,4 @@ class Query:
     common_tables: tuple[CommonTable, ...]
     position: int = field(compare=False)
     as_of: IntegerLiteral | StringLiteral | None = None
+    with_ties: bool = False

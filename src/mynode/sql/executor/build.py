@@ -154,6 +154,10 @@ class Builder:
             case plan.Limit():
                 parts = (node.limit or _NO_ROW_COUNT, node.offset or _NO_ROW_COUNT)
                 return operators.limited(self.query(node.input), Compiler().values(parts))
+            case plan.TiedLimit():
+                parts = (node.limit or _NO_ROW_COUNT, node.offset or _NO_ROW_COUNT)
+                key_of = Compiler(node.columns).keys(node.keys)
+                return operators.limited_with_ties(self.query(node.input), Compiler().values(parts), key_of)
             case plan.Aggregation():
                 return self._aggregation(node)
             case plan.Join():
@@ -173,6 +177,8 @@ class Builder:
             case plan.Distinct():
                 key_of = Compiler(node.columns).keys(tuple(map(ColumnValue, node.columns)))
                 return grouping.distinct(self.query(node.input), key_of)
+            case plan.FirstOfEach():
+                return grouping.distinct(self.query(node.input), Compiler(node.columns).keys(node.keys))
         assert_never(node)
 
     def _scan(self, node: plan.Scan) -> Batches:

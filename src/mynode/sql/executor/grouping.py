@@ -163,7 +163,7 @@ def _not_seen(values: Sequence[Value], seen: set[Value]) -> list[Value]:
 
 
 def distinct(source: Batches, key_of: RowsFunction) -> Batches:
-    """The rows whose key, made of all columns, no earlier row had."""
+    """The rows whose key no earlier row had."""
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         seen: set[Row] = set()

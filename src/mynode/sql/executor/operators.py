@@ -83,6 +83,35 @@ def limited(source: Batches, limit_and_offset: Callable[[ExecutionContext], Row]
     return run
 
 
+def limited_with_ties(
+    source: Batches, limit_and_offset: Callable[[ExecutionContext], Row], key_of: RowsFunction
+) -> Batches:
+    """As `limited`, with the rows after the last one that have its key."""
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        left, skip = map(_row_count, limit_and_offset(context), ("LIMIT", "OFFSET"))
+        skip, last = skip or 0, None
+        if left == 0:
+            return
+        for source_batch in source(context):
+            batch = source_batch[skip:] if skip else source_batch
+            skip = max(skip - len(source_batch), 0)
+            if left is not None and len(batch) >= left:
+                if left:
+                    (last,) = key_of(batch[left - 1 : left], context)
+                keys = key_of(batch[left:], context)
+                kept = left + next((place for place, key in enumerate(keys) if key != last), len(keys))
+                yield batch[:kept]
+                if kept < len(batch):
+                    return
+                left = 0
+                continue
+            left = None if left is None else left - len(batch)
+            yield batch
+
+    return run
+
+
 def _row_count(value: Value, word: str) -> int | None:
     if not isinstance(value, int):
         return None

@@ -34,7 +34,7 @@ def estimated_rows(node: plan.QueryNode) -> float:
             return _scanned(node)
         case plan.Filter():
             return estimated_rows(node.input) * prod(map(_passed, conjuncts(node.condition)))
-        case plan.Project() | plan.Distinct() | plan.Apply():
+        case plan.Project() | plan.Distinct() | plan.FirstOfEach() | plan.TiedLimit() | plan.Apply():
             return estimated_rows(node.input)
         case plan.Sort(first=(Constant(value=int() as most), None)) | plan.Limit(limit=Constant(value=int() as most)):
             return min(estimated_rows(node.input), most)

@@ -29,7 +29,7 @@ def _pruned(node: plan.QueryNode, wanted: Wanted) -> plan.QueryNode:
             return node
         case plan.Scan():
             return node if wanted or node.key is not None else replace(node, bare=True)
-        case plan.Filter() | plan.Limit():
+        case plan.Filter() | plan.Limit() | plan.TiedLimit() | plan.FirstOfEach():
             return replace(node, input=_pruned(node.input, wanted | columns_of(expressions(node))))
         case plan.Sort():
             return replace(node, input=_narrowed(node.input, wanted | columns_of(expressions(node))))

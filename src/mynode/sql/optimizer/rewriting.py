@@ -83,7 +83,10 @@ def change_inputs(node: plan.QueryNode, change: Rule) -> plan.QueryNode:
             changed, subquery = change(node.input), change(node.subquery)
             is_same = changed is node.input and subquery is node.subquery
             return node if is_same else replace(node, input=changed, subquery=subquery)
-        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.Aggregation() | plan.Distinct():
+        case plan.Filter() | plan.Project() | plan.Sort() | plan.Limit() | plan.TiedLimit() | plan.Aggregation():
+            changed = change(node.input)
+            return node if changed is node.input else replace(node, input=changed)
+        case plan.Distinct() | plan.FirstOfEach():
             changed = change(node.input)
             return node if changed is node.input else replace(node, input=changed)
     assert_never(node)
@@ -103,7 +106,10 @@ def change_expressions(node: plan.QueryNode, change: Callable[[Expression], Expr
         case plan.Limit():
             limit, offset = (part and change(part) for part in (node.limit, node.offset))
             return replace(node, limit=limit, offset=offset)
-        case plan.Aggregation():
+        case plan.TiedLimit():
+            limit, offset = (part and change(part) for part in (node.limit, node.offset))
+            return replace(node, limit=limit, offset=offset, keys=tuple(map(change, node.keys)))
+        case plan.Aggregation() | plan.FirstOfEach():
             return replace(node, keys=tuple(map(change, node.keys)))
         case plan.Join():
             keys = tuple((change(left), change(right)) for left, right in node.keys)

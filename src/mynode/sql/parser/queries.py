@@ -146,6 +146,7 @@ def _parse_tail(
         places["ORDER BY"] = order_position
         order_by = parse_order_by(cursor)
     limit = offset = None
+    with_ties = False
     while True:
         clause_position = cursor.token.position
         if "LIMIT" not in places and cursor.accept("LIMIT"):
@@ -153,7 +154,7 @@ def _parse_tail(
             limit = _parse_limit(cursor)
         elif "LIMIT" not in places and cursor.accept("FETCH"):
             places["LIMIT"] = clause_position
-            limit = _parse_fetch(cursor)
+            limit, with_ties = _parse_fetch(cursor)
         elif "OFFSET" not in places and cursor.accept("OFFSET"):
             places["OFFSET"] = clause_position
             offset = parse_expression(cursor)
@@ -163,9 +164,13 @@ def _parse_tail(
             break
     if cursor.symbol == "FOR":
         raise cursor.unsupported("FOR is")
+    inner = body.body if isinstance(body, ast.Query) else body
+    query = ast.Query(inner, order_by, limit, offset, common_tables, position, with_ties=with_ties)
     if isinstance(body, ast.Query):
-        return _merged(body, ast.Query(body.body, order_by, limit, offset, common_tables, position), places)
-    return ast.Query(body, order_by, limit, offset, common_tables, position)
+        query = _merged(body, query, places)
+    if query.with_ties and not query.order_by:
+        raise SqlSyntaxError("WITH TIES cannot be specified without ORDER BY clause", position=places.get("LIMIT"))
+    return query
 
 
 def _merged(inner: ast.Query, outer: ast.Query, places: dict[str, int]) -> ast.Query:
@@ -183,6 +188,7 @@ def _merged(inner: ast.Query, outer: ast.Query, places: dict[str, int]) -> ast.Q
         outer,
         order_by=outer.order_by or inner.order_by,
         limit=inner.limit if outer.limit is None else outer.limit,
+        with_ties=inner.with_ties or outer.with_ties,
         offset=inner.offset if outer.offset is None else outer.offset,
         common_tables=outer.common_tables or inner.common_tables,
     )
@@ -195,8 +201,8 @@ def _parse_limit(cursor: Cursor) -> ast.Expression | None:
     return limit
 
 
-def _parse_fetch(cursor: Cursor) -> ast.Expression:
-    """`FIRST | NEXT [count] ROW | ROWS ONLY`."""
+def _parse_fetch(cursor: Cursor) -> tuple[ast.Expression, bool]:
+    """`FIRST | NEXT [count] ROW | ROWS ONLY | WITH TIES`: the count, and whether WITH TIES is said."""
     if not cursor.accept("FIRST"):
         cursor.expect("NEXT")
     position = cursor.token.position
@@ -206,10 +212,12 @@ def _parse_fetch(cursor: Cursor) -> ast.Expression:
         limit = parse_expression(cursor)
     if not cursor.accept("ROWS"):
         cursor.expect("ROW")
-    if cursor.symbol == "WITH":
-        raise cursor.unsupported("WITH TIES is")
+    if cursor.symbol == "WITH" and cursor.following.value == "ties":
+        cursor.advance()
+        cursor.advance()
+        return limit, True
     cursor.expect("ONLY")
-    return limit
+    return limit, False
 
 
 # --- SELECT ---------------------------------------------------------------------------------------------------------
@@ -220,8 +228,7 @@ def _parse_select(cursor: Cursor) -> ast.Select:
     distinct = cursor.accept("DISTINCT")
     if not distinct:
         cursor.accept("ALL")
-    elif cursor.symbol == "ON":
-        raise cursor.unsupported("DISTINCT ON is")
+    distinct_on = _parse_distinct_on(cursor) if distinct and cursor.accept("ON") else ()
     items = parse_select_list(cursor)
     if cursor.symbol == "INTO":
         raise cursor.unsupported("SELECT INTO is")
@@ -233,7 +240,17 @@ def _parse_select(cursor: Cursor) -> ast.Select:
     having = parse_expression(cursor) if cursor.accept("HAVING") else None
     if cursor.symbol == "WINDOW":
         raise cursor.unsupported("WINDOW is")
-    return ast.Select(items, sources, where, group_by, having, distinct, position)
+    return ast.Select(items, sources, where, group_by, having, distinct, position, distinct_on)
+
+
+def _parse_distinct_on(cursor: Cursor) -> tuple[ast.Expression, ...]:
+    """`(expression, ...)`."""
+    cursor.expect("(")
+    expressions = [parse_expression(cursor)]
+    while cursor.accept(","):
+        expressions.append(parse_expression(cursor))
+    cursor.expect(")")
+    return tuple(expressions)
 
 
 def _parse_as_of(cursor: Cursor) -> None:

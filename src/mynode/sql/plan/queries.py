@@ -161,6 +161,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class TiedLimit:
+    """A `Limit` with the rows after its last one that have the same values of the keys: FETCH ... WITH TIES."""
+
+    input: QueryNode
+    limit: Expression | None
+    offset: Expression | None
+    keys: tuple[Expression, ...]
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregation:
     """One row a group of rows with the same keys: the keys, then the aggregates over the group.
 
@@ -178,6 +192,18 @@ class Distinct:
     """The rows without those that equal an earlier one; NULLs are equal here."""
 
     input: QueryNode
+
+    @property
+    def columns(self) -> tuple[PlanColumn, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOfEach:
+    """Of the rows with the same values of the keys the first one: DISTINCT ON. NULLs are equal here."""
+
+    input: QueryNode
+    keys: tuple[Expression, ...]
 
     @property
     def columns(self) -> tuple[PlanColumn, ...]:
@@ -328,8 +354,10 @@ QueryNode: TypeAlias = (
     | Project
     | Sort
     | Limit
+    | TiedLimit
     | Aggregation
     | Distinct
+    | FirstOfEach
     | Join
     | LookupJoin
     | Apply
