@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mynode.sql import ast
 from mynode.sql.parser.cursor import Cursor
+from mynode.sql.parser.ddl import refuse_later_object
 from mynode.sql.parser.expressions import parse_expression
 from mynode.sql.parser.names import parse_cascade, parse_column, parse_table, parse_type
 from mynode.sql.parser.settings import parse_alter_system
@@ -14,6 +17,23 @@ from mynode.sql.parser.tables import (
     parse_table_constraint,
 )
 
+_LATER_ACTIONS: Final = (
+    "attach",
+    "cluster",
+    "detach",
+    "disable",
+    "enable",
+    "force",
+    "inherit",
+    "no",
+    "owner",
+    "replica",
+    "reset",
+    "set",
+    "validate",
+)
+"""First words of what PostgreSQL can do besides."""
+
 
 def parse_alter(cursor: Cursor) -> ast.AlterTable | ast.AlterSystem:
     """`ALTER TABLE [IF EXISTS] table {RENAME ... | alteration, ...}`, or ALTER SYSTEM."""
@@ -22,6 +42,7 @@ def parse_alter(cursor: Cursor) -> ast.AlterTable | ast.AlterSystem:
         raise cursor.unsupported(f"ALTER {cursor.symbol} is")
     if cursor.token.value == "system":
         return parse_alter_system(cursor, position)
+    refuse_later_object(cursor)
     cursor.expect("TABLE")
     if_exists = cursor.accept_words("IF", "EXISTS")
     if cursor.symbol == "ONLY":
@@ -60,6 +81,8 @@ def _parse_alteration(cursor: Cursor, table: ast.TableName) -> ast.TableAlterati
     if cursor.accept("ALTER"):
         cursor.accept("COLUMN")
         return _parse_alter_column(cursor, position)
+    if cursor.token.value in _LATER_ACTIONS:
+        raise cursor.unsupported(f"{cursor.token.value.upper()} in ALTER TABLE is")
     raise cursor.error("RENAME")
 
 

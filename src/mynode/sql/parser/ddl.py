@@ -13,12 +13,40 @@ from mynode.sql.parser.tables import parse_create_table
 from mynode.sql.tokens import IDENTIFIER
 
 _LATER_CREATES: Final = {
+    "FOREIGN": "foreign tables are",
+    "GLOBAL": "temporary tables are",
+    "LOCAL": "temporary tables are",
     "MATERIALIZED": "materialized views are",
     "RECURSIVE": "recursive views are",
     "TEMP": "temporary tables are",
     "TEMPORARY": "temporary tables are",
     "UNLOGGED": "unlogged tables are",
 }
+_LATER_OBJECTS: Final = {
+    "AGGREGATE": "aggregates of one's own are",
+    "CAST": "casts of one's own are",
+    "COLLATION": "collations are",
+    "DATABASE": "more databases than one are",
+    "DOMAIN": "domains are",
+    "EVENT": "triggers are",
+    "EXTENSION": "extensions are",
+    "FUNCTION": "functions of one's own are",
+    "GROUP": "roles are",
+    "MATERIALIZED": "materialized views are",
+    "OPERATOR": "operators of one's own are",
+    "POLICY": "policies are",
+    "PROCEDURE": "procedures are",
+    "ROLE": "roles are",
+    "RULE": "rules are",
+    "SCHEMA": "more schemas than public are",
+    "SEQUENCE": "sequences apart from identity columns are",
+    "STATISTICS": "statistics are",
+    "TABLESPACE": "tablespaces are",
+    "TRIGGER": "triggers are",
+    "TYPE": "types of one's own are",
+    "USER": "roles are",
+}
+"""What PostgreSQL can CREATE, ALTER and DROP besides."""
 
 # --- CREATE ---------------------------------------------------------------------------------------------------------
 
@@ -37,9 +65,18 @@ def parse_create(cursor: Cursor) -> ast.CreateTable | ast.CreateTableAs | ast.Cr
         cursor.expect("INDEX")
         return _parse_create_index(cursor, unique=True, position=position)
     if cursor.accept_words("OR", "REPLACE"):
+        refuse_later_object(cursor)
         cursor.expect("VIEW")
         return _parse_create_view(cursor, or_replace=True, position=position)
+    refuse_later_object(cursor)
     raise cursor.error()
+
+
+def refuse_later_object(cursor: Cursor) -> None:
+    """Raises `FeatureNotSupportedError` for a kind of object that PostgreSQL has."""
+    unsupported = _LATER_OBJECTS.get(cursor.token.value.upper())
+    if unsupported is not None:
+        raise cursor.unsupported(unsupported)
 
 
 def _parse_create_index(cursor: Cursor, *, unique: bool, position: int) -> ast.CreateIndex:
@@ -106,6 +143,7 @@ def parse_drop(cursor: Cursor) -> ast.DropTable | ast.DropIndex | ast.DropView:
     elif cursor.accept("INDEX"):
         kind = ast.DropIndex
     else:
+        refuse_later_object(cursor)
         cursor.expect("VIEW")
         kind = ast.DropView
     if cursor.symbol == "CONCURRENTLY":

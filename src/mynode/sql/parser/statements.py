@@ -28,8 +28,9 @@ def parse_statement(cursor: Cursor) -> ast.Statement:
 
 
 def _unknown_statement(cursor: Cursor) -> SqlError:
-    if cursor.symbol in _LATER:
-        return cursor.unsupported(f"{cursor.symbol} is")
+    word = cursor.token.value.upper()
+    if word in _LATER:
+        return cursor.unsupported(f"{word} is")
     return cursor.error(*_SHOWN)
 
 
@@ -248,5 +249,33 @@ _SHOWN: Final = (
     "EXPLAIN",
 )
 """What a hint offers: without synonyms and what is not built yet."""
-_LATER: Final = ("ANALYZE", "GRANT")
-"""Statements of PostgreSQL that are not built yet."""
+_LATER: Final = (
+    "ANALYSE",
+    "ANALYZE",
+    "CALL",
+    "CHECKPOINT",
+    "CLOSE",
+    "CLUSTER",
+    "COMMENT",
+    "COPY",
+    "DECLARE",
+    "DISCARD",
+    "DO",
+    "FETCH",
+    "GRANT",
+    "IMPORT",
+    "LISTEN",
+    "LOAD",
+    "LOCK",
+    "MERGE",
+    "MOVE",
+    "NOTIFY",
+    "REASSIGN",
+    "REFRESH",
+    "REINDEX",
+    "REVOKE",
+    "SECURITY",
+    "UNLISTEN",
+    "VACUUM",
+)
+"""First words of PostgreSQL's statements that are not built yet."""

@@ -14,6 +14,17 @@ from mynode.sql.parser.names import parse_columns, parse_names, parse_table, par
 CONSTRAINT_STARTS: Final = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 """The words that begin a constraint of a table; all are reserved."""
 
+_LATER_OPTIONS: Final = {
+    "INHERITS": "inheritance of tables is",
+    "ON": "ON COMMIT is",
+    "PARTITION": "partitions are",
+    "TABLESPACE": "tablespaces are",
+    "USING": "access methods are",
+    "WITH": "storage parameters are",
+    "WITHOUT": "storage parameters are",
+}
+"""What may follow the columns in PostgreSQL."""
+
 
 def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable | ast.CreateTableAs:
     """`[IF NOT EXISTS] table (element, ...)`, or `... table [(columns)] AS query`, after CREATE TABLE."""
@@ -34,8 +45,9 @@ def parse_create_table(cursor: Cursor, position: int) -> ast.CreateTable | ast.C
         while cursor.accept(","):
             _parse_element(cursor, table, columns, constraints)
     cursor.expect(")")
-    if cursor.symbol == "WITH":
-        raise cursor.unsupported("storage parameters are")
+    unsupported = _LATER_OPTIONS.get(cursor.token.value.upper())
+    if unsupported is not None:
+        raise cursor.unsupported(unsupported)
     return ast.CreateTable(table, if_not_exists, tuple(columns), tuple(constraints), position)
 
 
