@@ -12,6 +12,7 @@
 | `tick_ms` | `MYNODE_TICK_MS` | Raft's unit of time | 50 |
 | `heartbeat_ticks` | `MYNODE_HEARTBEAT_TICKS` | ticks between a leader's heartbeats | 2 |
 | `election_ticks` | `MYNODE_ELECTION_TICKS` | ticks without a leader before an election | 20 |
+| `lease_reads` | `MYNODE_LEASE_READS` | the leader answers reads by its lease; see docs/operations.md | false |
 | `idle_in_transaction_timeout_s` | `MYNODE_IDLE_IN_TRANSACTION_TIMEOUT_S` | an idle transaction's end | 60 |
 | `checkpoint_entries` | `MYNODE_CHECKPOINT_ENTRIES` | entries between checkpoints, and kept behind them | 50000 |
 | `log_segment_bytes` | `MYNODE_LOG_SEGMENT_BYTES` | a segment of the raft log is closed at this length | 67108864 |
@@ -99,6 +100,7 @@ class NodeConfig(BaseModel):
     tick_ms: int = Field(default=limits.TICK_MS, ge=1, le=10_000)
     heartbeat_ticks: int = Field(default=limits.HEARTBEAT_TICKS, ge=1, le=1_000)
     election_ticks: int = Field(default=limits.ELECTION_TICKS, ge=3, le=10_000)
+    lease_reads: bool = False
     idle_in_transaction_timeout_s: float = Field(default=limits.IDLE_IN_TRANSACTION_TIMEOUT_S, gt=0, le=86_400)
     checkpoint_entries: int = Field(default=limits.CHECKPOINT_ENTRIES, ge=1)
     log_segment_bytes: int = Field(default=limits.SEGMENT_BYTES, ge=4 * limits.KIB, lt=limits.MAX_LOG_BYTES)

@@ -21,6 +21,11 @@ async def test_histories_are_linearizable(seed: int, autojump_clock: MockClock) 
     await run(seed)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_histories_are_linearizable_with_leases(seed: int, autojump_clock: MockClock) -> None:
+    await run(1_000 + seed, lease_reads=True)
+
+
 @pytest.mark.parametrize(
     ("history", "expected"),
     [

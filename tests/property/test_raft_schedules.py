@@ -27,14 +27,29 @@ ACTIONS = 1_500
 
 @pytest.mark.parametrize("size", [1, 3, 5])
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_random_schedules_are_safe_and_end_well(size: int, batch: int) -> None:
+@pytest.mark.parametrize("leases", [False, True], ids=["rounds", "leases"])
+def test_random_schedules_are_safe_and_end_well(size: int, batch: int, leases: bool) -> None:
     for seed in range(batch * SEEDS_PER_BATCH, (batch + 1) * SEEDS_PER_BATCH):
-        schedule = RandomSchedule(seed, size)
+        schedule = RandomSchedule(seed, size, leases=leases)
         try:
             schedule.run(ACTIONS)
             schedule.finish()
         except Exception as error:
-            error.add_note(f"again: RandomSchedule(seed={seed}, size={size}).run({ACTIONS})")
+            error.add_note(f"again: RandomSchedule(seed={seed}, size={size}, leases={leases}).run({ACTIONS})")
+            raise
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+@pytest.mark.parametrize("batch", range(BATCHES // 3))
+def test_no_lease_outlives_what_keeps_votes_back(size: int, batch: int) -> None:
+    for seed in range(batch * SEEDS_PER_BATCH, (batch + 1) * SEEDS_PER_BATCH):
+        schedule = RandomSchedule(seed, size, joining=1, leases=True)
+        try:
+            for _ in range(6):
+                schedule.usurp()
+            schedule.finish()
+        except Exception as error:
+            error.add_note(f"again: RandomSchedule(seed={seed}, size={size}, joining=1, leases=True).usurp(), 6 times")
             raise
 
 

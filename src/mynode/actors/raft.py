@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, assert_never
 
 import structlog
@@ -85,8 +86,11 @@ class RaftActor:
         newest: NewestView,
         checkpointer: Inbox[PagesMessage],
         log_margin_entries: int = CHECKPOINT_ENTRIES,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        """`clock`, in seconds, is for leases: it never stands still. None: there are none."""
         self._core = core
+        self._clock = clock
         self._inbox = inbox
         self._log_store = log_store
         self._state_machine = state_machine
@@ -131,7 +135,10 @@ class RaftActor:
             while True:
                 batch = self._inbox.clear() if more_committed else await self._inbox.drain()
                 abandoned: list[ProposalId] = []
-                effects = self._core.step(self._events(batch, abandoned))
+                events_ = self._events(batch, abandoned)
+                # Read when all of the batch is here: a read rests on a lease that holds after it was asked for.
+                clock_ms = None if self._clock is None else 1_000 * self._clock()
+                effects = self._core.step(events_, clock_ms)
                 self._answer_abandoned(abandoned, effects)
                 await self._carry_out(effects)
                 more_committed = effects.more_committed

@@ -143,6 +143,8 @@ TICK_MS: Final = 50
 HEARTBEAT_TICKS: Final = 2
 ELECTION_TICKS: Final = 20
 """A follower starts an election after ELECTION_TICKS to 2 * ELECTION_TICKS ticks without a word of the leader."""
+MAX_CLOCK_DRIFT_PERCENT: Final = 10
+"""With `lease_reads`: the clocks of two nodes may differ in rate by so much. Real ones differ by less than 0.1."""
 MAX_APPEND_BYTES: Final = 1 * MIB
 """Payload bytes of one append request (a single larger entry goes alone)."""
 MAX_APPEND_ENTRIES: Final = 1_024

@@ -102,25 +102,36 @@ TRANSFER_TIMEOUT_S: Final = 5.0
 """How long an operator waits for the leader after a transfer."""
 CHANGE_TIMEOUT_S: Final = 5.0
 """How long an operator waits until a change of the members is committed."""
+_MONOTONIC: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Of Linux's clocks the one that counts while the machine is suspended; macOS's CLOCK_MONOTONIC does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Raft's unit of time in milliseconds, and its periods in that unit."""
+    """Raft's unit of time in milliseconds, and its periods in that unit; whether reads may rest on clocks."""
 
     tick_ms: int = TICK_MS
     heartbeat_ticks: int = HEARTBEAT_TICKS
     election_ticks: int = ELECTION_TICKS
+    lease_reads: bool = False
+
+    @property
+    def promise_ms(self) -> int:
+        """What `election_ticks` ticks take at least: the first may be due, the second follow a late first at once."""
+        return (self.election_ticks - 2) * self.tick_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a node takes from outside besides its files: tests and the simulation bring their own."""
+    """What a node takes from outside besides its files: tests and the simulation bring their own.
+
+    `monotonic`, in seconds, goes on while the process is stopped or the machine suspended: leases rest on it.
+    """
 
     transport: PeerTransport | None = None
     random: Random = field(default_factory=SystemRandom)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = lambda: time.clock_gettime(_MONOTONIC)
     run_blocking: RunBlocking = in_thread
     run_beside: RunBlocking = field(default_factory=BesideLoop)
 
@@ -184,6 +195,7 @@ class Node:
             newest=self._newest_view,
             checkpointer=self._pages_inbox,
             log_margin_entries=checkpoint_entries,
+            clock=surroundings.monotonic if timing.lease_reads else None,
         )
         self._engine = SqlEngine()
         self._proposal_ids = ProposalIds(surroundings.random)
@@ -234,6 +246,8 @@ class Node:
             addresses={member: str(address) for member, address in self._members.items()},
             heartbeat_ticks=timing.heartbeat_ticks,
             election_ticks=timing.election_ticks,
+            promise_ms=timing.promise_ms,
+            lease_reads=timing.lease_reads,
         )
         tail = raft_log.tail(LOG_TAIL_BYTES)
         restored = Restored(

@@ -71,7 +71,7 @@ async def run_node(config: NodeConfig) -> None:
             if config.join and not files.raft_log.last_index:
                 await check_cluster(config.join, identity, advertised)
             surroundings = Surroundings(transport=GrpcPeerTransport(identity, advertised))
-            timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks)
+            timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks, config.lease_reads)
             node = Node(
                 identity,
                 members,

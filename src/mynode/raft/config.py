@@ -33,6 +33,13 @@ class RaftConfig:
     snapshot_chunk_bytes: int = limits.SNAPSHOT_CHUNK_BYTES
     caught_up_entries: int = limits.CAUGHT_UP_ENTRIES
     follower_patience_ticks: int = limits.FOLLOWER_PATIENCE_TICKS
+    promise_ms: int = 0
+    """This node gives no vote for so long after it heard a leader, also if it restarts meanwhile; 0: not promised.
+
+    `election_ticks` ticks must take at least so long by its clock.
+    """
+    lease_reads: bool = False
+    """As a leader, answer reads without a heartbeat round while a quorum's promises last; see `lease`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ The core dispatches events, changes roles and terms, and ends each step; the res
 | `snapshots` | the state for who is behind the log's cut | section 7; dissertation chapter 5 |
 | `proposals` | clients' proposals until they are delivered | section 8 |
 | `read_index` | linearizable reads | section 8; dissertation 6.4 |
+| `lease` | reads without a round, if wanted | dissertation 6.4.1 |
 | `delivery` | committed entries to the state machine | section 5.3 |
 | `roles` | the table of role transitions | Figure 4 |
 
@@ -119,9 +120,13 @@ class RaftCore:
         self._persist_number = 0
         self._announced: tuple[Term, Role, NodeId | None] = (self._state.term, Role.FOLLOWER, None)
 
-    def step(self, events: Sequence[Event]) -> Effects:
-        """Take in what happened, in order (ticks last); returns what to do about it, see `Effects`."""
+    def step(self, events: Sequence[Event], clock_ms: float | None = None) -> Effects:
+        """Take in what happened, in order (ticks last); returns what to do about it, see `Effects`.
+
+        `clock_ms` is a reading, after the events had come, of a clock that never stands still; for leases alone.
+        """
         effects = self._state.effects = Effects()
+        self._state.clock_ms = clock_ms
         ticks = 0
         for event in events:
             match event:

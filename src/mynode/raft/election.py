@@ -28,17 +28,21 @@ class Election:
         self._votes: set[NodeId] = set()
         self._timeout = 0
         self._deadline = 0
-        self._leader_heard_at = 0
+        # What was promised before a restart is forgotten: such a node may have heard a leader just now.
+        self._leader_heard_at = 0 if state.config.promise_ms else -state.config.election_ticks
         self._own_vote_persist: int | None = None
         self.restart_timer()
 
     # --- the timer ---------------------------------------------------------------------------------------------------
 
     def restart_timer(self) -> None:
-        """A new random timeout: election_ticks to 2 * election_ticks - 1 ticks; one tick where nobody else can lead."""
+        """A new random timeout: election_ticks to 2 * election_ticks - 1 ticks; one tick where nobody else can lead.
+
+        Another one may while a configuration that has it counts, or has counted before an uncommitted one.
+        """
         state = self._state
         shortest = state.config.election_ticks
-        is_alone = state.is_voter and len(state.membership.voters) == 1
+        is_alone = all(list(each.voters) == [state.node_id] for each in state.memberships.counting(state.commit))
         self._timeout = 1 if is_alone else state.random.randrange(shortest, 2 * shortest)
         self._deadline = state.now + self._timeout
 
@@ -49,7 +53,7 @@ class Election:
 
     @property
     def ticks_since_leader(self) -> int:
-        """How long the leader of this term, if one is known, has been silent."""
+        """How long it is since a leader, of whatever term, was heard."""
         return self._state.now - self._leader_heard_at
 
     @property
@@ -113,9 +117,12 @@ class Election:
     # --- voting ------------------------------------------------------------------------------------------------------
 
     def is_sticky(self, request: VoteRequest) -> bool:
-        """Whether a living leader keeps this node from looking at the request at all."""
+        """Whether a living leader keeps this node from looking at the request at all.
+
+        Also one of an earlier term than this node's: what it was promised holds for its time (see `lease`).
+        """
         state = self._state
-        if request.transfer or state.leader is None:
+        if request.transfer:
             return False
         return state.role is Role.LEADER or self.ticks_since_leader < state.config.election_ticks
 

@@ -111,12 +111,14 @@ class Heartbeat:
 class HeartbeatResponse:
     """`last_index` tells a leader that lost track how far the follower's log is known to equal its own.
 
-    That is the newest index an accepted append of this term reached, durable or not; 0 before the first.
+    That is the newest index an accepted append of this term reached, durable or not; 0 before the first. `promise_ms`
+    is how long the answerer gives no vote from now on, by its clock; see `lease`.
     """
 
     term: Term
     round: int
     last_index: LogIndex
+    promise_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Progress:
         self.commit_sent: LogIndex = 0
         self.heard_at = now
         self.answered_round = 0
+        self.promised_round = 0
+        """The newest round whose answer counts for a lease."""
         self.load_generation: int | None = None
         self.loaded: tuple[Entry, ...] = ()
         self._check_round = 0

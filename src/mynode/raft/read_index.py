@@ -3,7 +3,8 @@
 The leader notes its commit index, proves by a heartbeat round begun afterwards that it still leads, and answers; any
 state that has applied that index serves the read. Before the first entry of its term is committed, a leader does not
 know what is committed, and reads wait. Reads of one node are asked together; those that come while a round runs wait
-for the next one, since a running round proves nothing about what came after it began.
+for the next one, since a running round proves nothing about what came after it began. With a lease (see `lease`) there
+is no round: they are answered by the step that they come with.
 """
 
 from __future__ import annotations
@@ -48,16 +49,23 @@ class ReadRounds:
         return [token for origin, token in (*self._asked, *self._waiting) if origin == self._state.node_id]
 
     def confirm(self) -> None:
-        """Answer the running round if a quorum has, then begin the next one if somebody waits."""
-        if self._round and self._leadership.round_is_confirmed(self._round):
+        """Answer the running round if a quorum has, then those that wait by the lease, or begin the next one."""
+        state, leadership = self._state, self._leadership
+        if self._round and leadership.round_is_confirmed(self._round):
             self._answer()
-        if self._round or not self._waiting or self._state.commit < self._leadership.first_index:
+        if not self._waiting or state.commit < leadership.first_index:
             return
-        self._asked, self._waiting = self._waiting, {}
-        self._index = self._state.commit
-        self._round = self._leadership.ask_quorum()
-        if self._leadership.round_is_confirmed(self._round):
+        if leadership.has_lease:
+            self._asked |= self._waiting
+            self._waiting = {}
+            self._index = state.commit
             self._answer()
+        elif not self._round:
+            self._asked, self._waiting = self._waiting, {}
+            self._index = state.commit
+            self._round = leadership.ask_quorum()
+            if leadership.round_is_confirmed(self._round):
+                self._answer()
 
     def tick(self) -> None:
         """A round that still runs after a while is begun anew with everybody."""

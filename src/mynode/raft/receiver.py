@@ -83,7 +83,7 @@ class AppendReceiver:
         if state.installing is None:
             state.commit = max(state.commit, min(heartbeat.commit, state.log.last_index))
         if heartbeat.round:
-            state.send(leader, HeartbeatResponse(state.term, heartbeat.round, self._agreed))
+            state.send(leader, HeartbeatResponse(state.term, heartbeat.round, self._agreed, state.config.promise_ms))
 
     def refuse_stale(self, sender: NodeId, request: AppendRequest | Heartbeat | SnapshotChunk) -> None:
         """The sender leads an earlier term: tell it this one, so that it steps down."""

@@ -13,6 +13,7 @@ from mynode.base.ids import LogIndex, NodeId
 from mynode.base.invariant import invariant
 from mynode.raft.effects import PeerProgress, TransferRefusal, TransferRefused
 from mynode.raft.events import EntriesLoaded
+from mynode.raft.lease import Lease
 from mynode.raft.log import take
 from mynode.raft.membership import ChangeKind, ChangeRefusal, Membership, MembershipChange
 from mynode.raft.messages import (
@@ -52,6 +53,7 @@ class Leadership:
         self._transfer_asked: list[NodeId | None] = []
         """What operators asked for, as they did, of the transfer that runs."""
         self.snapshots = SnapshotSender(state)
+        self._lease = Lease(state)
         self._leaving: dict[NodeId, LogIndex] = {}
         """Nodes that an uncommitted configuration leaves out, and its index: they are told when it is committed."""
 
@@ -95,6 +97,7 @@ class Leadership:
     def _begin_round(self, peers: Iterable[Progress]) -> int:
         state = self._state
         self._round += 1
+        self._lease.round_begins(self._round)
         for progress in peers:
             progress.commit_sent = min(state.commit, progress.match_index)
             state.send(progress.peer, Heartbeat(state.term, progress.commit_sent, self._round))
@@ -104,6 +107,17 @@ class Leadership:
         """Whether a quorum, this node included if it is a voter, answered this round or a later one."""
         answered = [progress.peer for progress in self.progress.values() if progress.answered_round >= round_]
         return self._state.has_majority([self._state.node_id, *answered])
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether a quorum's promises show, without a round, that this node still leads."""
+        state = self._state
+        voters = state.membership.voters
+        promised = [progress.promised_round for progress in self.progress.values() if progress.peer in voters]
+        if state.is_voter:
+            promised.append(self._round)
+        promised.sort()
+        return self._lease.holds(promised[len(promised) - state.quorum])
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
@@ -123,9 +137,13 @@ class Leadership:
         progress.rejected(response.rejected_index, log.newest_of_term_at_most(hint, response.hint_term))
 
     def heartbeat_answered(self, peer: NodeId, response: HeartbeatResponse) -> None:
-        if peer in self.progress:
-            self.progress[peer].heartbeat_answered(response, self._state.now)
-            self.snapshots.heartbeat_answered(peer, response.round)
+        progress = self.progress.get(peer)
+        if progress is None:
+            return
+        progress.heartbeat_answered(response, self._state.now)
+        if self._lease.counts(response):
+            progress.promised_round = max(progress.promised_round, response.round)
+        self.snapshots.heartbeat_answered(peer, response.round)
 
     def snapshot_answered(self, peer: NodeId, response: SnapshotResponse) -> None:
         if peer in self.progress:
@@ -364,6 +382,7 @@ class Leadership:
     def _tell_successor(self, to: NodeId) -> None:
         if not self._transfer_told and self.progress[to].match_index == self._state.log.last_index:
             self._transfer_told = True
+            self._lease.give_up()
             self._state.send(to, TimeoutNow(self._state.term))
 
     # --- the log's cut -----------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from mynode.raft.messages import Entry, Message
 class NodeState:
     """One node's Raft state. The parts read it freely; who writes what is said here.
 
-    - `core` writes `term`, `voted_for`, `role`, `leader`, `now` (ticks since the start) and `disk_silent_since`.
+    - `core` writes `term`, `voted_for`, `role`, `leader`, `now` (ticks since the start), `clock_ms` (the reading that
+      came with the running step) and `disk_silent_since`.
     - `Log` is appended to by `Proposals` and `AppendReceiver`.
     - `commit` is raised by `Leadership` and `AppendReceiver`.
     - The configuration changes with the log, through `config_appended` and `config_truncated` only.
@@ -34,6 +35,7 @@ class NodeState:
         self.role = Role.FOLLOWER
         self.leader: NodeId | None = None
         self.now = 0
+        self.clock_ms: float | None = None
         self.disk_silent_since: int | None = None
         """The tick of the last answer of the disk, or of the persist that waits for one; None if none waits."""
         self.log = Log(restored, config.log_tail_bytes)

@@ -8,7 +8,7 @@ are here, the others in `peer_codec`.
 | 3   | AppendRequest     | term, prev_index, prev_term, commit, [entry, …]                     |
 | 4   | AppendResponse    | term, accepted, match_index, rejected_index, hint_index, hint_term  |
 | 5   | Heartbeat         | term, commit, round                                                 |
-| 6   | HeartbeatResponse | term, round, last_index                                             |
+| 6   | HeartbeatResponse | term, round, last_index, promise_ms                                 |
 | 7   | ReadIndexRequest  | term, token                                                         |
 | 8   | ReadIndexResponse | term, token, index                                                  |
 | 9   | ForwardProposals  | term, [proposal, …]                                                 |
@@ -70,7 +70,7 @@ _FLAT: Final[dict[int, tuple[Callable[..., Message], tuple[type, ...]]]] = {
     2: (VoteResponse, _INT + 2 * _FLAG),
     4: (AppendResponse, _INT + _FLAG + 4 * _INT),
     5: (Heartbeat, 3 * _INT),
-    6: (HeartbeatResponse, 3 * _INT),
+    6: (HeartbeatResponse, 4 * _INT),
     7: (ReadIndexRequest, 2 * _INT),
     8: (ReadIndexResponse, 3 * _INT),
     10: (TimeoutNow, _INT),
@@ -106,8 +106,8 @@ def _encode(message: Message) -> bytes:
             item = (4, term, accepted, match_index, rejected_index, hint_index, hint_term)
         case Heartbeat(term, commit, round_):
             item = (5, term, commit, round_)
-        case HeartbeatResponse(term, round_, last_index):
-            item = (6, term, round_, last_index)
+        case HeartbeatResponse(term, round_, last_index, promise_ms):
+            item = (6, term, round_, last_index, promise_ms)
         case ReadIndexRequest(term, token):
             item = (7, term, token)
         case ReadIndexResponse(term, token, index):

@@ -23,7 +23,7 @@ from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk
 from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError
 from mynode.base.ids import NodeId
-from mynode.base.limits import CHECKPOINT_ENTRIES, SEGMENT_BYTES
+from mynode.base.limits import CHECKPOINT_ENTRIES, MAX_CLOCK_DRIFT_PERCENT, SEGMENT_BYTES
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
 from mynode.session.api import KnownMembers, Row, SessionRequest, StatementReply, StatementRequest
@@ -145,6 +145,7 @@ class InProcessCluster:
     """Nodes 1 to `size`, each startable, stoppable and crashable, and more that join. Disks outlive their node.
 
     Attributes:
+        lease_reads: as of `NodeConfig`; then the nodes' clocks drift as far as leases allow for.
         engines: of each node's present or last life.
         muted: nodes whose words reach no client of `transports`, while theirs reach the node.
     """
@@ -159,7 +160,9 @@ class InProcessCluster:
         segment_bytes: int = SEGMENT_BYTES,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         run_beside: RunBlocking = inline,
+        lease_reads: bool = False,
     ) -> None:
+        self.lease_reads = lease_reads
         self.network = MemoryNetwork()
         self.muted: set[NodeId] = set()
         self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
@@ -203,11 +206,12 @@ class InProcessCluster:
     async def start(self, node_id: NodeId) -> Node:
         files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
         self.engines[node_id] = files.engine
+        rate = self._random.uniform(1 - MAX_CLOCK_DRIFT_PERCENT / 100, 1) if self.lease_reads else 1
         surroundings = Surroundings(
             transport=_MemoryTransport(self.network, node_id),
             random=Random(self._random.random()),
             now=lambda: datetime.fromtimestamp(trio.current_time(), UTC),
-            monotonic=trio.current_time,
+            monotonic=lambda: rate * trio.current_time(),
             run_blocking=inline,
             run_beside=self._run_beside,
         )
@@ -215,7 +219,7 @@ class InProcessCluster:
             NodeIdentity("test", node_id),
             self._members if node_id in self._members else {},
             files,
-            timing=Timing(),
+            timing=Timing(lease_reads=self.lease_reads),
             surroundings=surroundings,
             checkpoint_entries=self._checkpoint_entries,
             timeouts=self._timeouts,

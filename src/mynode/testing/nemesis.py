@@ -193,7 +193,7 @@ class Nemesis:
                 return
 
 
-async def run(seed: int, *, seconds: float = 20.0, size: int = 5) -> Sequence[str]:
+async def run(seed: int, *, seconds: float = 20.0, size: int = 5, lease_reads: bool = False) -> Sequence[str]:
     """One run; returns what was done to the cluster. Raises `AssertionError` when a history cannot be.
 
     Virtual time: for Trio's `MockClock(autojump_threshold=0)`.
@@ -201,7 +201,14 @@ async def run(seed: int, *, seconds: float = 20.0, size: int = 5) -> Sequence[st
     random = Random(seed)
     registers = Registers(random)
     async with trio.open_nursery() as nursery:
-        cluster = InProcessCluster(size, seed=seed, nursery=nursery, checkpoint_entries=40, segment_bytes=4_096)
+        cluster = InProcessCluster(
+            size,
+            seed=seed,
+            nursery=nursery,
+            checkpoint_entries=40,
+            segment_bytes=4_096,
+            lease_reads=lease_reads,
+        )
         await cluster.start_all()
         await cluster.leader()
         nemesis = Nemesis(cluster, random, nursery)

@@ -73,7 +73,8 @@ class RaftCluster:
         on_post: called with the sending node and each message as it leaves.
 
     `network` holds what was sent and neither delivered nor dropped, in the order of sending. `cut` are the links,
-    (sender, receiver), that swallow what is sent on them.
+    (sender, receiver), that swallow what is sent on them. `clocks_ms` are the nodes' clocks; whoever
+    drives moves them. They matter to leases only.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class RaftCluster:
         self._on_post = on_post
         self.network: list[Envelope] = []
         self.cut: set[tuple[NodeId, NodeId]] = set()
+        self.clocks_ms = dict.fromkeys(range(1, size + joining + 1), 0.0)
         self.nodes = {node_id: self._start(node_id, Disk()) for node_id in range(1, size + joining + 1)}
 
     def _start(self, node_id: NodeId, disk: Disk) -> SimulatedNode:
@@ -112,7 +114,7 @@ class RaftCluster:
     def step(self, node_id: NodeId, *events: Event) -> Effects:
         """Step a living core, and carry out its effects as far as they need no fsync and no load."""
         node = self.nodes[node_id]
-        effects = node.core.step(events)
+        effects = node.core.step(events, self.clocks_ms[node_id])
         node.core.check_invariants()
         self._post(node, effects.send)
         if effects.persist is not None:

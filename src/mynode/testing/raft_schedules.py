@@ -9,6 +9,7 @@ from typing import Final
 
 from mynode.base.ids import NodeId, ProposalId
 from mynode.base.invariant import invariant
+from mynode.base.limits import TICK_MS
 from mynode.raft.config import RaftConfig
 from mynode.raft.effects import Effects
 from mynode.raft.events import (
@@ -28,6 +29,7 @@ from mynode.raft.membership import ChangeKind, MembershipChange
 from mynode.raft.messages import EntryKind, Proposal
 from mynode.testing.raft_cluster import RaftCluster, SimulatedNode
 from mynode.testing.raft_safety import SafetyChecker
+from mynode.testing.raft_time import DriftingClocks
 
 ELECTION_TICKS: Final = 6
 MAX_IN_NETWORK: Final = 60
@@ -41,13 +43,14 @@ class RandomSchedule:
     - A disk syncs late, or not at all while it is full; at a failed sync the node stops. A crash leaves of what was not
       synced any part of it, from the first record on.
     - Nodes are paused and go on, each counts its own ticks, and some count faster than others.
+    - With `leases` reads rest on clocks, which go on while a node is paused, and drift as far as they may.
     - Clients propose, read, and give up; operators change the members and the leader; logs are cut behind snapshots.
 
     Attributes:
         happened: how often each action, event, message and effect occurred, by its name.
     """
 
-    def __init__(self, seed: int, size: int, joining: int = 2) -> None:
+    def __init__(self, seed: int, size: int, joining: int = 2, *, leases: bool = False) -> None:
         self.random = Random(seed)
         self.checker = SafetyChecker(size)
         random = self.random
@@ -64,6 +67,8 @@ class RandomSchedule:
             max_uncommitted_bytes=random.choice((60, 10_000)),
             snapshot_chunk_bytes=random.choice((20, 200, 100_000)),
             caught_up_entries=random.choice((2, 1_000)),
+            promise_ms=(ELECTION_TICKS - 2) * TICK_MS if leases else 0,
+            lease_reads=leases,
         )
         self.cluster = RaftCluster(
             size,
@@ -75,6 +80,7 @@ class RandomSchedule:
             on_post=self.checker.on_post,
         )
         self.checker.cluster = self.cluster
+        self._clocks = DriftingClocks(self.cluster.nodes, Random(seed))
         self._proposed = 0
         self._tokens = 0
         self.waiting: dict[ProposalId, SimulatedNode] = {}
@@ -106,7 +112,7 @@ class RandomSchedule:
             self._step(node_id, DeliveryPaused(False))
         for _ in range(30 * ELECTION_TICKS):
             for node_id in cluster.nodes:
-                cluster.step(node_id, Tick())
+                self._step(node_id, Tick())
             cluster.settle()
         leader = cluster.leader()
         assert leader is not None, "a healed cluster has a leader"
@@ -118,6 +124,43 @@ class RandomSchedule:
         invariant(not self.checker.reads, f"a healed cluster answers every read, not {list(self.checker.reads)}")
         for node in [cluster.nodes[member] for member in members]:
             invariant(node.applied == self.checker.committed, "all nodes of a healed cluster have delivered the same")
+
+    def usurp(self) -> None:
+        """In a calm cluster one node hears nothing for a while, then gets the others' votes, if they give them.
+
+        The leader, which is cut off by then, is read at all the while. Leases are to be no longer than what keeps the
+        votes back: here it is shaken by restarts, handing over and changes of the members.
+        """
+        cluster, random = self.cluster, self.random
+        for _ in range(10 * ELECTION_TICKS):
+            self._tick_all(1)
+            cluster.settle()
+        leader = cluster.leader()
+        assert leader is not None, "a calm cluster has a leader"
+        others = [each for each in cluster.nodes if each != leader]
+        usurper = random.choice(others)
+        if random.random() < 0.3:
+            self._step(leader, TransferLeadership(usurper))
+        for _ in range(random.randint(1, 3 * ELECTION_TICKS)):
+            self._tick_all(leader)
+            self._deliver_but_to(usurper)
+        if random.random() < 0.3:
+            self._change(leader)
+            self._deliver_but_to(usurper)
+        if random.random() < 0.3:
+            self._deliver_from(leader, usurper)
+        shaken = [each for each in others if each != usurper and random.random() < 0.7]
+        for each in shaken if random.random() < 0.5 else ():
+            self._bounce(each)
+        cluster.partition([leader], others)
+        awake = [usurper, *random.choice((others, ()))]
+        for _ in range(random.randint(1, 2 * ELECTION_TICKS)):
+            for each in awake:
+                self._tick(each)
+            self._propose(usurper)
+            self._deliver_but_to(leader)
+            self._read(leader)
+        cluster.heal()
 
     @property
     def duplicates(self) -> int:
@@ -151,6 +194,23 @@ class RandomSchedule:
             arriving = self._arriving()
             if arriving:
                 self.cluster.deliver(arriving[0])
+
+    def _deliver_but_to(self, node_id: NodeId) -> None:
+        """What is on the way arrives, save for what is on the way to one node."""
+        network = self.cluster.network
+        for _ in range(MAX_IN_NETWORK):
+            place = next((place for place, each in enumerate(network) if each.to != node_id), None)
+            if place is not None:
+                self.cluster.deliver(place)
+            for each in self.cluster.nodes:
+                self.cluster.sync(each)
+
+    def _deliver_from(self, sender: NodeId, to: NodeId) -> None:
+        """The oldest message on this link arrives."""
+        for place, each in enumerate(self.cluster.network):
+            if (each.sender, each.to) == (sender, to):
+                self.cluster.deliver(place)
+                return
 
     def _deliver_any(self, node_id: NodeId) -> None:
         arriving = self._arriving()
@@ -384,6 +444,9 @@ class RandomSchedule:
 
     def _step(self, node_id: NodeId, event: Event) -> None:
         if self.cluster.nodes[node_id].alive and node_id not in self._paused:
+            if isinstance(event, Tick):
+                self._clocks.wait_for_tick(node_id)
+                self.cluster.clocks_ms = self._clocks.read()
             self.cluster.step(node_id, event)
 
 

@@ -10,6 +10,7 @@ comment. `run_script` gives the script with its outputs as they are now.
 | `log NODE TERM... [vote=NODE] [term=N]` | restart the node with this log on its disk, one term an entry; the first
   entry is the configuration |
 | `tick NODE... [xCOUNT]` | ticks pass on each node in turn |
+| `pause NODE MS` | the node is stopped for so long: no ticks, but its clock, 50 ms a tick otherwise, goes on |
 | `campaign NODE` | ticks pass on the node alone until its election timeout |
 | `elect NODE` | campaign, then settle |
 | `deliver [A>B] [xCOUNT]` | messages arrive, of one link or all, until none is left or COUNT arrived |
@@ -41,6 +42,7 @@ from dataclasses import fields, replace
 from typing import Any, Final, TypeAlias
 
 from mynode.base.ids import NodeId
+from mynode.base.limits import TICK_MS
 from mynode.raft.config import RaftConfig
 from mynode.raft.effects import Effects, HardState, Role
 from mynode.raft.events import (
@@ -230,18 +232,29 @@ class RaftScript:
         count = _count(words, default=1)
         for _ in range(count):
             for node_id in self._nodes(words):
-                self._step(node_id, Tick())
+                self._tick(node_id)
+
+    def _tick(self, node_id: NodeId) -> None:
+        self._cluster.clocks_ms[node_id] += TICK_MS
+        self._step(node_id, Tick())
+
+    def _do_pause(self, words: list[str]) -> None:
+        self._cluster.clocks_ms[int(words[0])] += int(words[1])
 
     def _do_campaign(self, words: list[str]) -> None:
         node_id = int(words[0])
         for _ in range(MAX_TICKS_TO_CAMPAIGN):
             before = self._cluster.nodes[node_id].core.status()
-            self._step(node_id, Tick())
+            sent_before = self._sent_by(node_id)
+            self._tick(node_id)
             after = self._cluster.nodes[node_id].core.status()
             began = after.role is not before.role and after.role is not Role.FOLLOWER
-            if began or any(each.sender == node_id for each in self._cluster.network):
+            if began or self._sent_by(node_id) > sent_before:
                 return
         raise ScriptError(f"{node_id} does not campaign")
+
+    def _sent_by(self, node_id: NodeId) -> int:
+        return sum(each.sender == node_id for each in self._cluster.network)
 
     def _do_elect(self, words: list[str]) -> None:
         self._do_campaign(words)

@@ -62,8 +62,9 @@ def describe_message(message: Message) -> str:
             return f"append-answer t{term} rejected {rejected_index}, hint {hint_index}/{hint_term}"
         case Heartbeat(_, commit, round_):
             return f"heartbeat t{term} commit {commit} round {round_}"
-        case HeartbeatResponse(_, round_, last_index):
-            return f"heartbeat-answer t{term} round {round_} agreed {last_index}"
+        case HeartbeatResponse(_, round_, last_index, promise_ms):
+            promise = f", no vote for {promise_ms} ms" if promise_ms else ""
+            return f"heartbeat-answer t{term} round {round_} agreed {last_index}{promise}"
         case ReadIndexRequest():
             return f"read-index t{term}"
         case ReadIndexResponse(_, _, index):

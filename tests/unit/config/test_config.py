@@ -32,6 +32,7 @@ def test_a_file_with_what_is_required(file: Path) -> None:
     assert config.data_dir == file.parent / "d"
     assert config.peers == {}
     assert (config.heartbeat_ticks, config.election_ticks) == (2, 20)
+    assert not config.lease_reads
 
 
 def test_members_in_the_file(file: Path) -> None:
@@ -43,7 +44,9 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("MYNODE_NODE_ID", "2")
     monkeypatch.setenv("MYNODE_MEMBERS", "1=one:9601, 2=two:9601")
     monkeypatch.setenv("MYNODE_LOG_LEVEL", "debug")
+    monkeypatch.setenv("MYNODE_LEASE_READS", "true")
     config = load_config(file)
+    assert config.lease_reads
     assert config.node_id == 2
     assert config.peers == {1: Address("one", 9601)}
     assert config.log_level == "debug"

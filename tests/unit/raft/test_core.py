@@ -173,7 +173,7 @@ def test_heartbeat_round_0_is_not_answered() -> None:
     follower = follower_of_2()
     assert follower.step([Receive(2, Heartbeat(term=5, commit=0, round=0))]).send == []
     answered = follower.step([Receive(2, Heartbeat(term=5, commit=0, round=4))]).send
-    assert [send.message for send in answered] == [HeartbeatResponse(5, 4, 0)]
+    assert [send.message for send in answered] == [HeartbeatResponse(5, 4, 0, 0)]
 
 
 # --- strangers and nonsense ------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_answers_of_strangers_are_not_counted() -> None:
     term = cluster.nodes[1].core.status().term
     for answer in (
         AppendResponse(term, True, 2, 0, 0, 0),
-        HeartbeatResponse(term, 9, 2),
+        HeartbeatResponse(term, 9, 2, 0),
         SnapshotResponse(term, 1, 1, 1),
     ):
         cluster.step(1, Receive(9, answer))

@@ -17,7 +17,7 @@ def replicating(match_index: int = 10) -> Progress:
 
 
 def answer(round_: int, last_index: int) -> HeartbeatResponse:
-    return HeartbeatResponse(term=1, round=round_, last_index=last_index)
+    return HeartbeatResponse(term=1, round=round_, last_index=last_index, promise_ms=0)
 
 
 def test_a_probe_waits_for_its_answer_and_an_acceptance_begins_replication() -> None:
