@@ -172,24 +172,29 @@ def _scan(scan: plan.Scan) -> _Shown:
     path = scan.path
     if path is None:
         return _Shown(f"Seq Scan on {name}")
-    title = f"Index Scan{' Backward' if scan.reverse else ''} using {path.name} on {name}"
+    kind = "Index Only Scan" if scan.bare and not path.is_primary else "Index Scan"
+    title = f"{kind}{' Backward' if scan.reverse else ''} using {path.name} on {name}"
     names = [table.columns[column.position].name for column in path.columns]
     match scan.access:
         case plan.FullScan():
             return _Shown(title)
         case plan.KeyPoints(keys):
-            return _Shown(title, (f"Index Cond: {_points(names[: len(keys[0])], keys)}",))
+            return _Shown(title, (f"Index Cond: {_points(names[: len(keys[0])], scan.access)}",))
         case plan.KeyRange():
             return _Shown(title, (f"Index Cond: {_range(names, scan.access)}",))
     assert_never(scan.access)
 
 
-def _points(names: Sequence[str], keys: Sequence[Sequence[Expression]]) -> str:
+def _points(names: Sequence[str], points: plan.KeyPoints) -> str:
+    keys, nulls = points.keys, points.null_places
     if len(keys) == 1:
-        return f"({' AND '.join(f'{name} = {describe(value)}' for name, value in zip(names, keys[0], strict=True))})"
+        pairs = enumerate(zip(names, keys[0], strict=True))
+        tests = (f"{name} {'IS NULL' if place in nulls else f'= {describe(value)}'}" for place, (name, value) in pairs)
+        return f"({' AND '.join(tests)})"
     if len(names) == 1:
         return f"({names[0]} IN ({describe_list([key[0] for key in keys])}))"
-    return f"(({', '.join(names)}) IN ({', '.join(f'({describe_list(key)})' for key in keys)}))"
+    found = f"(({', '.join(names)}) IN ({', '.join(f'({describe_list(key)})' for key in keys)}))"
+    return " AND ".join((found, *(f"({names[place]} IS NULL)" for place in nulls)))
 
 
 def _range(names: Sequence[str], access: plan.KeyRange) -> str:

@@ -200,7 +200,7 @@ class SqlGenerator:
         return text
 
     def key_condition(self) -> str:
-        """A condition of which parts are on the primary key."""
+        """A condition of which parts are on the primary key, or what may be an index."""
         parts = []
         for _ in range(self._random.randint(1, 3)):
             number, text = self._random.randint(-1, 4), self._random.choice(("''", "'a'", "'b'", "NULL"))
@@ -215,6 +215,9 @@ class SqlGenerator:
                         f"id IN ({number}, {self._random.randint(0, 3)})",
                         f"k IN ({text}, 'b')",
                         f"id BETWEEN {number} AND {number + 1}",
+                        f"a = {number}",
+                        f"{self._random.choice(('a', 'b', 's', 'k'))} IS NULL",
+                        f"(a = {number} OR s = {text} OR id = {number} AND p)",
                         self.boolean(1),
                     )
                 )

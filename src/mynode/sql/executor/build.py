@@ -19,7 +19,7 @@ from mynode.sql.executor.joins import JoinSide, hash_joined, inner_joined, looku
 from mynode.sql.executor.output import Returning, select, text_places
 from mynode.sql.executor.per_row import PerRow, computed, queried
 from mynode.sql.executor.row_checks import row_check
-from mynode.sql.executor.scan import key_points, key_range, scan, whole
+from mynode.sql.executor.scan import Given, key_points, key_range, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey, conjunction
@@ -183,17 +183,16 @@ class Builder:
 
     def _scan(self, node: plan.Scan) -> Batches:
         rows, path = self.tables[node.table.name], node.path
-        reverse, with_key = node.reverse, node.key is not None
         if node.bare:
             rows = rows.without_values()
+        give = Given(reverse=node.reverse, with_key=node.key is not None, bare=node.bare)
         if path is None:
-            return scan(rows, None, whole((rows.low, rows.high)), reverse=reverse, with_key=with_key)
+            return scan(rows, None, whole((rows.low, rows.high)), give)
         match node.access:
             case plan.FullScan():
-                return scan(rows, path, whole(path.limits), reverse=reverse, with_key=with_key)
-            case plan.KeyPoints(keys):
-                values = Compiler().value_rows(keys)
-                return key_points(rows, path, values, len(keys[0]), reverse=reverse, with_key=with_key)
+                return scan(rows, path, whole(path.limits), give)
+            case plan.KeyPoints(keys, null_places):
+                return key_points(rows, path, Compiler().value_rows(keys), len(keys[0]), null_places, give)
             case plan.KeyRange(prefix, low, high):
                 bounds = [bound.value for bound in (low, high) if bound is not None]
                 limits = key_range(
@@ -203,7 +202,7 @@ class Builder:
                     None if low is None else low.inclusive,
                     None if high is None else high.inclusive,
                 )
-                return scan(rows, path, limits, reverse=reverse, with_key=with_key)
+                return scan(rows, path, limits, give)
         assert_never(node.access)
 
     def _project(self, node: plan.Project) -> Batches:

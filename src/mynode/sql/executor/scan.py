@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from mynode.mvcc.transaction import Run, Transaction, runs_of
+from mynode.mvcc.transaction import Transaction, runs_of
 from mynode.relation.keys import ABOVE
 from mynode.relation.paths import AccessPath, Bound, KeyLimits
 from mynode.relation.rows import TableRows
@@ -18,31 +19,43 @@ _FIRST_STEP: Final = 16
 """Rows of the first batch; each is twice as large as the one before it, so that a LIMIT reads little in vain."""
 
 
-def scan(rows: TableRows, path: AccessPath | None, limits: Limits, *, reverse: bool, with_key: bool) -> Batches:
-    """The rows between two keys of a path (None: of the table), in its order or in reverse.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How rows are given out.
 
-    With the row's key as one more value if it is wanted.
+    Attributes:
+        reverse: in the reverse of the path's order.
+        with_key: with the row's key as one more value.
+        bare: without values, so that an index need not lead to its rows.
     """
+
+    reverse: bool
+    with_key: bool
+    bare: bool
+
+
+def scan(rows: TableRows, path: AccessPath | None, limits: Limits, give: Given) -> Batches:
+    """The rows between two keys of a path (None: of the table), in its order or in reverse."""
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         low, high = limits(context)
-        if low >= high:
-            return
-        transaction = context.transaction
-        if path is None or path.is_primary:
-            runs = transaction.scan_runs(low, high, reverse=reverse, first=_FIRST_STEP, longest=ROWS_PER_STEP)
-        else:
-            runs = runs_of(path.rows(transaction, low, high, reverse=reverse), _FIRST_STEP, ROWS_PER_STEP)
-        yield from _batches(rows, runs, with_key=with_key)
+        if low < high:
+            yield from _between(rows, path, low, high, give, context.transaction)
 
     return run
 
 
-def _batches(rows: TableRows, runs: Iterator[Run], *, with_key: bool) -> Iterator[list[Row]]:
+def _between(
+    rows: TableRows, path: AccessPath | None, low: bytes, high: bytes, give: Given, transaction: Transaction
+) -> Iterator[list[Row]]:
+    if path is None or path.is_primary or give.bare:
+        runs = transaction.scan_runs(low, high, reverse=give.reverse, first=_FIRST_STEP, longest=ROWS_PER_STEP)
+    else:
+        runs = runs_of(path.rows(transaction, low, high, reverse=give.reverse), _FIRST_STEP, ROWS_PER_STEP)
     decode_all = rows.decode_all
     for keys, records in runs:
         batch = decode_all(records)
-        yield [(*row, key) for row, key in zip(batch, keys, strict=True)] if with_key else batch
+        yield [(*row, key) for row, key in zip(batch, keys, strict=True)] if give.with_key else batch
 
 
 def whole(limits: KeyLimits) -> Limits:
@@ -85,24 +98,29 @@ def key_points(
     path: AccessPath,
     keys: Callable[[ExecutionContext], Sequence[Row]],
     width: int,
-    *,
-    reverse: bool,
-    with_key: bool,
+    null_places: Sequence[int],
+    give: Given,
 ) -> Batches:
-    """The rows whose first `width` columns of the path have one of these combinations of values, in its order."""
+    """The rows whose first `width` columns of the path have one of these combinations of values, in its order.
+
+    A NULL equals none, but in the `null_places` it is looked for.
+    """
     encode = rows.encode_key if path.is_primary else path.encoder()
+    compared = [place for place in range(width) if place not in null_places]
 
     def wanted(context: ExecutionContext) -> list[bytes]:
-        found = [encode(key) for key in keys(context) if None not in key]
-        return found if len(found) <= 1 else sorted(set(found), reverse=reverse)
+        if null_places:
+            found = [encode(key) for key in keys(context) if None not in [key[place] for place in compared]]
+        else:
+            found = [encode(key) for key in keys(context) if None not in key]
+        return found if len(found) <= 1 else sorted(set(found), reverse=give.reverse)
 
-    if path.is_unique and width == len(path.columns):
-        return _single_rows(rows, path, wanted, with_key=with_key)
+    if path.is_unique and width == len(path.columns) and not null_places:
+        return _single_rows(rows, path, wanted, with_key=give.with_key)
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         for prefix in wanted(context):
-            items = path.rows(context.transaction, prefix, prefix + ABOVE, reverse=reverse)
-            yield from _batches(rows, runs_of(items, _FIRST_STEP, ROWS_PER_STEP), with_key=with_key)
+            yield from _between(rows, path, prefix, prefix + ABOVE, give, context.transaction)
 
     return run
 

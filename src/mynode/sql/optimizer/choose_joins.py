@@ -23,8 +23,9 @@ from mynode.sql.expressions import (
 )
 from mynode.sql.optimizer.costs import cost_of, lookups_cost
 from mynode.sql.optimizer.estimate import estimated_rows
+from mynode.sql.optimizer.unite_indexes import unite_indexes
 from mynode.sql.optimizer.use_index import use_index
-from mynode.sql.plan_parts import outer_columns
+from mynode.sql.plan_parts import nodes, outer_columns
 
 FEW_LOOKUPS: Final = 200
 """Rows of the left side up to which its partners are looked up one by one, whatever it costs."""
@@ -62,7 +63,7 @@ def _smaller_right(node: plan.Join) -> plan.Join:
 
 
 def _lookup(node: plan.Join, condition: Expression) -> plan.LookupJoin | None:
-    """The join by a path of the right side."""
+    """The join by a path of the right side, or by several."""
     if node.kind is plan.JoinKind.FULL or is_volatile(condition):
         return None
     right: plan.QueryNode = node.right
@@ -75,9 +76,9 @@ def _lookup(node: plan.Join, condition: Expression) -> plan.LookupJoin | None:
     table = replace(right, path=None, access=plan.FullScan(), settled=())
     left_columns = frozenset(node.left.columns)
     conditions = (*(as_outer(one, left_columns) for one in conditions), *right.settled)
-    found = use_index(plan.Filter(table, conjunction(conditions) or condition))
-    scan = found.input if isinstance(found, plan.Filter) else found
-    if not isinstance(scan, plan.Scan) or not _is_by_key(scan, left_columns):
+    found = unite_indexes(use_index(plan.Filter(table, conjunction(conditions) or condition)))
+    scans = (one for one in nodes(found) if isinstance(one, plan.Scan))
+    if not all(_is_by_key(scan, left_columns) for scan in scans):
         return None
     return plan.LookupJoin(node.kind, node.left, found, node.rows)
 

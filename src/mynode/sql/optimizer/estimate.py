@@ -59,9 +59,9 @@ def _scanned(scan: plan.Scan) -> float:
     match scan.access:
         case plan.FullScan():
             return scan.table_rows
-        case plan.KeyPoints(keys):
+        case plan.KeyPoints(keys, null_places):
             path = scan.path
-            is_whole = path is not None and path.is_unique and len(path.columns) == len(keys[0])
+            is_whole = path is not None and path.is_unique and len(path.columns) == len(keys[0]) and not null_places
             return len(keys) * (1 if is_whole else max(1, scan.table_rows * _EQUAL ** len(keys[0])))
         case plan.KeyRange(prefix, low, high):
             narrowed = _RANGE if low is None or high is None else _RANGE * _RANGE

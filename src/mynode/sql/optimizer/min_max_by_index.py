@@ -65,6 +65,6 @@ def _not_null(access: plan.Access) -> tuple[plan.Access, int]:
             return plan.KeyRange((), None, None), 0
         case plan.KeyRange(prefix):
             return access, len(prefix)
-        case plan.KeyPoints((key,)):
+        case plan.KeyPoints((key,), ()):
             return plan.KeyRange(key, None, None), len(key)
     return access, _NOWHERE

@@ -21,6 +21,7 @@ from mynode.sql.optimizer.push_down_sorts import push_down_sorts
 from mynode.sql.optimizer.rewriting import Rule, change_top, rewrite_plan
 from mynode.sql.optimizer.sort_by_index import sort_by_index
 from mynode.sql.optimizer.top_n import top_n
+from mynode.sql.optimizer.unite_indexes import unite_indexes
 from mynode.sql.optimizer.use_index import use_index
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -32,6 +33,7 @@ RULES: Final[tuple[Rule, ...]] = (
     push_down_sorts,
     push_down_limits,
     use_index,
+    unite_indexes,  # where no single path helps
     join_aggregates,  # what an index answers stays as it is
     order_joins,  # the smallest first, and what is small shows by the indexes used
     choose_joins,

@@ -72,8 +72,8 @@ def _known(scan: plan.Scan, path: AccessPath) -> tuple[int, int]:
             return len(prefix), 1
         case plan.KeyPoints(keys) if len(keys) == 1:
             return len(keys[0]), 0
-        case plan.KeyPoints(keys):
-            return 0, len(keys[0])
+        case plan.KeyPoints(keys, null_places):
+            return 0, min(null_places, default=len(keys[0]))
     return 0, 0
 
 

@@ -1,9 +1,10 @@
 """Reads only the part of a table that conditions on the columns of its primary key or of an index leave.
 
 `id = 1` and `id IN (1, 2)` become look-ups of points, so do such conditions on the first of several columns (their
-combinations), and an OR of them. Equalities on the first columns and comparisons on the next become a range. Of all
-paths the one is taken that leaves the fewest rows, as far as the shape of the conditions tells; the primary key if it
-is no worse, because its rows need no second look-up. What other conditions there are stays in the filter.
+combinations), an OR of them, and `a IS NULL`. Equalities on the first columns and comparisons on the next become a
+range. Of all paths the one is taken that leaves the fewest rows, as far as the shape of the conditions tells; the
+primary key if it is no worse, because its rows need no second look-up. What other conditions there are stays in the
+filter.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mynode.sql.expressions import (
     Constant,
     Expression,
     InList,
+    IsNull,
     Or,
     PlanColumn,
     conjunction,
@@ -38,13 +40,15 @@ MAX_POINTS: Final = 10_000
 
 _MIRRORED: Final = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _EQUALITIES: Final = ("=", "IN")
+_IS_NULL: Final = "IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
     """A condition that compares a column with something that needs no row.
 
-    `operator` is one of `=`, `<`, `<=`, `>`, `>=` with one value, or `IN` with some. `source` is where it is written.
+    `operator` is one of `=`, `<`, `<=`, `>`, `>=` with one value, `IN` with some, or `IS NULL` with NULL. `source` is
+    where it is written.
     """
 
     column: PlanColumn
@@ -92,6 +96,8 @@ def _conditions(expression: Expression) -> Iterator[_Condition]:
                 yield _Condition(right.column, _MIRRORED[function.name], (left,), expression)
         case InList(ColumnValue(column), items) if all(map(_needs_no_row, items)):
             yield _Condition(column, "IN", items, expression)
+        case IsNull(ColumnValue(column)):
+            yield _Condition(column, _IS_NULL, (Constant(None, column.type),), expression)
         case Or(operands):
             yield from _one_of(operands, expression)
 
@@ -120,7 +126,8 @@ def _equalities(columns: Sequence[PlanColumn], conditions: Sequence[_Condition])
     """Of each of the first columns that equals one of some values, the condition that says so."""
     found: list[_Condition] = []
     for column in columns:
-        one = _first(conditions, column, ("=",)) or _first(conditions, column, ("IN",))
+        operators = ("=", _IS_NULL, "IN") if column.nullable else _EQUALITIES
+        one = next(filter(None, (_first(conditions, column, (operator,)) for operator in operators)), None)
         if one is None or prod(len(each.values) for each in (*found, one)) > MAX_POINTS:
             break
         found.append(one)
@@ -134,7 +141,8 @@ def _points(
     chosen = _equalities(columns, conditions)
     if not chosen:
         return None, []
-    return plan.KeyPoints(tuple(product(*(one.values for one in chosen)))), [one.source for one in chosen]
+    nulls = tuple(place for place, one in enumerate(chosen) if one.operator == _IS_NULL)
+    return plan.KeyPoints(tuple(product(*(one.values for one in chosen))), nulls), [one.source for one in chosen]
 
 
 def _range(
@@ -171,7 +179,9 @@ def _alternatives(
         if not isinstance(part, Or):
             continue
         found = [
-            _equalities(columns, [one for each in conjuncts(operand) for one in _conditions(each)])
+            _equalities(
+                columns, [one for each in conjuncts(operand) for one in _conditions(each) if one.operator != _IS_NULL]
+            )
             for operand in part.operands
         ]
         width = min(map(len, found))

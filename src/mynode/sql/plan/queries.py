@@ -35,9 +35,13 @@ class KeyPoints:
     """The rows whose first columns of the path have one of these combinations of values; in the order of the path.
 
     A value that is NULL equals nothing.
+
+    Attributes:
+        null_places: of the columns that are NULL in the rows, and in all keys.
     """
 
     keys: tuple[tuple[Expression, ...], ...]
+    null_places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Scan:
             which is the order of the primary key if there is one.
         settled: conditions that all rows of `access` pass, so that nobody tests them again.
         table_rows: about how many rows the table has.
-        bare: only the number of rows counts: they come without values.
+        bare: only the number of rows counts: they come without values, from an index alone.
     """
 
     table: Table
