@@ -43,11 +43,6 @@ def counter_key(counter: int) -> bytes:
     return _KEY.pack(COUNTERS, counter)
 
 
-def start_counter(transaction: Transaction, counter: int, first: int) -> None:
-    """Let a new counter, which the transaction made, begin with this number."""
-    transaction.put(counter_key(counter), msgpack.packb(first))
-
-
 def draw_block(transaction: Transaction, counter: int, count: int) -> range:
     """The next numbers of the counter; they are the caller's once the transaction, which does nothing else, commits."""
     key = counter_key(counter)
@@ -85,6 +80,10 @@ class NumberPool:
         """Numbers, in the order in which they were taken, that nobody has seen."""
         self._numbers.setdefault(counter, deque()).extendleft(reversed(numbers))
 
+    def count(self, counter: int) -> int:
+        """How many numbers there are."""
+        return len(self._numbers.get(counter, ()))
+
     def next_size(self, counter: int) -> int:
         """How many to draw: the more often, the more."""
         size = self._sizes.get(counter, FIRST_COUNTER_BLOCK)
@@ -105,10 +104,17 @@ class Numbers:
         """Raises `NumbersNeeded`, which breaks the execution off; its numbers, which nobody has seen, go back."""
         number = self._pool.take(counter)
         if number is None:
-            needed = NumbersNeeded(counter, max(self._pool.next_size(counter), len(self._taken.get(counter, ()))))
-            for one, numbers in self._taken.items():
-                self._pool.give_back(one, numbers)
-            self._taken = {}
-            raise needed
+            raise self._needed(counter, max(self._pool.next_size(counter), len(self._taken.get(counter, ()))))
         self._taken.setdefault(counter, []).append(number)
         return number
+
+    def reserve(self, counter: int, count: int) -> None:
+        """See to it that `next` can be called so many times. Raises `NumbersNeeded` as that does."""
+        if self._pool.count(counter) < count:
+            raise self._needed(counter, count)
+
+    def _needed(self, counter: int, count: int) -> NumbersNeeded:
+        for one, numbers in self._taken.items():
+            self._pool.give_back(one, numbers)
+        self._taken = {}
+        return NumbersNeeded(counter, count)

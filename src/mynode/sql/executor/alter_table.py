@@ -5,11 +5,12 @@ A check of the rows that are there has read them all, so whoever changes one at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from mynode.base.errors import InvariantViolation
-from mynode.base.limits import ROWS_BETWEEN_PAUSES
+from mynode.base.limits import MAX_TRANSACTION_BYTES, ROWS_BETWEEN_PAUSES
 from mynode.base.sql_errors import CheckViolationError, NotNullViolationError, ProgramLimitExceededError
 from mynode.mvcc.transaction import Transaction
 from mynode.relation.catalog import (
@@ -24,8 +25,8 @@ from mynode.relation.catalog import (
     table_exists,
     with_new_counters,
 )
-from mynode.relation.counters import start_counter
 from mynode.relation.index_build import IndexTooBigError, create_index
+from mynode.relation.keys import ROW_PREFIX_BYTES
 from mynode.relation.references import Reference
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import NO_ID, Table
@@ -37,6 +38,9 @@ from mynode.sql.executor.foreign_keys import nothing_referred_to
 from mynode.sql.expressions import IsTruth
 from mynode.sql.result import Completion
 from mynode.values.types import Row
+
+_MOST_ROWS: Final = MAX_TRANSACTION_BYTES // ROW_PREFIX_BYTES
+"""More rows than these do not fit one transaction, however short they are."""
 
 
 def alter_table(node: plan.AlterTable) -> Execute:
@@ -117,22 +121,30 @@ def emptied(transaction: Transaction, table: Table) -> Table:
 
 
 def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, ExecutionContext], Iterator[list[Row]]]:
-    """Writes all rows of a table anew. Raises what is wrong with a value, and `ProgramLimitExceededError`."""
+    """Writes all rows of a table anew.
+
+    Raises what is wrong with a value, `ProgramLimitExceededError` and, before it writes any, `NumbersNeeded`.
+    """
     old = TableRows(before)
     compute = Compiler(node.columns).rows(None, node.values)
 
-    def changed(record: bytes, number: int, context: ExecutionContext) -> Row:
+    def changed(record: bytes, counters: Mapping[int, int], context: ExecutionContext) -> Row:
         row = compute([old.decode(record)], context)[0]
-        return tuple([number if place in node.numbered else value for place, value in enumerate(row)])
+        if not counters:
+            return row
+        next_number = context.numbers.next
+        return tuple([next_number(counters[at]) if at in counters else value for at, value in enumerate(row)])
 
     def rewrite(new: TableRows, context: ExecutionContext) -> Iterator[list[Row]]:
         transaction, table = context.transaction, new.table
         not_null = [column.name for column in table.columns if column.not_null]
         row_id = None if table.primary_key else new.row_ids(transaction, microseconds(context.now))
-        number = 0
+        counters = {place: table.columns[place].counter for place in node.numbered}
+        if counters:
+            yield from _reserve(old, counters.values(), context)
         try:
             for number, (_, record) in enumerate(transaction.scan(old.low, old.high), 1):
-                row = changed(record, number, context)
+                row = changed(record, counters, context)
                 _refuse_nulls(table, row, not_null)
                 if row_id is None:
                     new.insert(transaction, row)
@@ -140,8 +152,6 @@ def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, Execut
                     new.insert_at(transaction, row_id(number), row)
                 if number % ROWS_BETWEEN_PAUSES == 0:
                     yield []
-            for place in node.numbered:
-                start_counter(transaction, table.columns[place].counter, number + 1)
         except ProgramLimitExceededError as error:
             raise ProgramLimitExceededError(
                 f'table "{table.name}" is too large to be rewritten in one transaction: {error.message}',
@@ -149,6 +159,18 @@ def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, Execut
             ) from None
 
     return rewrite
+
+
+def _reserve(rows: TableRows, counters: Iterable[int], context: ExecutionContext) -> Iterator[list[Row]]:
+    """See to it that each of the counters has a number for every row. Raises `NumbersNeeded`."""
+    count = 0
+    for count, _ in enumerate(context.transaction.scan(rows.low, rows.high), 1):
+        if count > _MOST_ROWS:
+            return  # too many to be written anew anyhow
+        if count % ROWS_BETWEEN_PAUSES == 0:
+            yield []
+    for counter in counters:
+        context.numbers.reserve(counter, count)
 
 
 def _check_rows(context: ExecutionContext, rows: TableRows, after: plan.Alteration) -> Iterator[list[Row]]:

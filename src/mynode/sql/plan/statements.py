@@ -184,7 +184,7 @@ class Rewrite:
     Attributes:
         columns: of the table as it was, over which the values are.
         values: one a column of the table as it shall be.
-        numbered: positions of new columns that count by themselves: the rows are numbered from 1.
+        numbered: positions of new columns that count by themselves.
     """
 
     columns: tuple[PlanColumn, ...]
