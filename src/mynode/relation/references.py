@@ -8,8 +8,10 @@ whoever writes rows on a schema without a foreign key conflicts with whoever add
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from mynode.base.invariant import invariant
+from mynode.base.limits import ROWS_BETWEEN_PAUSES
 from mynode.base.sql_errors import ForeignKeyViolationError
 from mynode.mvcc.transaction import Item, Transaction
 from mynode.relation.indexes import IndexEntries
@@ -19,6 +21,9 @@ from mynode.relation.rows import TableRows
 from mynode.relation.schema import ForeignKey, Table
 from mynode.values.text import format_text
 from mynode.values.types import Row, Value
+
+_LOOKED_UP_AT_ONCE: Final = 64
+"""Values that were referred to, each of which has a range of keys of its own."""
 
 
 def unique_positions(table: Table) -> Iterator[tuple[int, ...]]:
@@ -126,22 +131,29 @@ class Reference:
             row[position] = value
         return self._index.has(transaction, tuple(row))
 
-    def children(self, transaction: Transaction, wanted: Mapping[Row, object]) -> Iterator[tuple[bytes, Row]]:
-        """Keys and rows that refer by one of the values wanted. What is read enters the read set."""
+    def children(self, transaction: Transaction, wanted: Mapping[Row, object]) -> Iterator[tuple[bytes, Row] | None]:
+        """Keys and rows that refer by one of the values wanted; None now and then, so that other tasks can run.
+
+        What is read enters the read set.
+        """
         if self._path is None:
             yield from self._matching(transaction.scan(self.child.low, self.child.high), wanted)
             return
         path, places = self._path
         encode = path.encoder()
-        for values in wanted:
+        for number, values in enumerate(wanted, 1):
+            if number % _LOOKED_UP_AT_ONCE == 0:
+                yield None
             prefix = encode([values[place] for place in places])
             yield from self._matching(
                 path.rows(transaction, prefix, prefix + ABOVE, reverse=False), {values: wanted[values]}
             )
 
-    def _matching(self, items: Iterator[Item], wanted: Mapping[Row, object]) -> Iterator[tuple[bytes, Row]]:
+    def _matching(self, items: Iterator[Item], wanted: Mapping[Row, object]) -> Iterator[tuple[bytes, Row] | None]:
         decode = self.child.decode
-        for key, record in items:
+        for number, (key, record) in enumerate(items, 1):
+            if number % ROWS_BETWEEN_PAUSES == 0:
+                yield None
             row = decode(record)
             if self.of_child(row) in wanted:
                 yield key, row

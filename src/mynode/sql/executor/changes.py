@@ -13,7 +13,7 @@ from typing import Final
 from mynode.base.invariant import invariant
 from mynode.relation.indexes import IndexEntries
 from mynode.relation.rows import TableRows
-from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.context import ROWS_PER_STEP, Batches, Execute, Execution, ExecutionContext
 from mynode.sql.executor.foreign_keys import Consequences, ForeignKeys
 from mynode.sql.executor.output import Returning
 from mynode.sql.executor.row_checks import RowCheck
@@ -115,11 +115,15 @@ def update(target: Target, source: Batches, returning: Returning | None, *, move
                     without_entry.append((late, row, key))
             if returning is not None:
                 returned += yield from returning.of(batch, context)
-        for row in moved:
+        for number, row in enumerate(moved, 1):
             rows.insert(transaction, row)
-        for indexes, row, key in without_entry:
+            if number % ROWS_PER_STEP == 0:
+                yield []
+        for number, (indexes, row, key) in enumerate(without_entry, 1):
             for index in indexes:
                 index.add(transaction, row, key)
+            if number % ROWS_PER_STEP == 0:
+                yield []
         yield from finish(consequences, returning, returned)
         return Completion(f"UPDATE {count}", count)
 

@@ -117,7 +117,12 @@ class Consequences:
             if updates:
                 yield from self._act(reference, reference.foreign_key.on_update, updates)
         for reference, moves in self._late:
-            gone = {before: None for before in moves if not reference.has_parent(self._transaction, before)}
+            gone: dict[Row, None] = {}
+            for count, before in enumerate(moves, 1):
+                if not reference.has_parent(self._transaction, before):
+                    gone[before] = None
+                if count % ROWS_PER_STEP == 0:
+                    yield []
             if gone:
                 yield from self._refuse(reference, gone)
         yield from self._check_references()
@@ -130,17 +135,25 @@ class Consequences:
             yield from self._refuse(reference, moves)
             return
         found: list[tuple[bytes, Row]] = []
-        for count, item in enumerate(reference.children(self._transaction, moves), 1):
-            found.append(item)
-            if count % ROWS_PER_STEP == 0:
+        for item in reference.children(self._transaction, moves):
+            if item is None:
                 yield []
+            else:
+                found.append(item)
         table = self._foreign_keys.cascaded[reference.child.table.name]
         if action is ReferentialAction.CASCADE and None in moves.values():
-            for key, row in found:
+            for count, (key, row) in enumerate(found, 1):
                 table.rows.remove(self._transaction, key)
                 self.deleted(table.rows.table.name, row)
+                if count % ROWS_PER_STEP == 0:
+                    yield []
             return
-        self._rewrite(table, [(key, row, self._new_row(reference, action, moves, table, row)) for key, row in found])
+        changes: list[tuple[bytes, Row, Row]] = []
+        for count, (key, row) in enumerate(found, 1):
+            changes.append((key, row, self._new_row(reference, action, moves, table, row)))
+            if count % ROWS_PER_STEP == 0:
+                yield []
+        yield from self._rewrite(table, changes)
         if action is ReferentialAction.SET_DEFAULT:
             self._late.append((reference, moves))  # The default may be what they referred by before.
 
@@ -160,29 +173,41 @@ class Consequences:
             new[position] = None if made is None else made[place]
         return tuple(new)
 
-    def _rewrite(self, table: CascadedTable, changes: Sequence[tuple[bytes, Row, Row]]) -> None:
+    def _rewrite(self, table: CascadedTable, changes: Sequence[tuple[bytes, Row, Row]]) -> Iterator[list[Row]]:
         """All rows are taken away from where they were before any is put where it goes."""
         rows, transaction = table.rows, self._transaction
-        table.check([new for _, _, new in changes], self._context)
+        for start in range(0, len(changes), ROWS_PER_STEP):
+            table.check([new for _, _, new in changes[start : start + ROWS_PER_STEP]], self._context)
+            yield []
         has_key = rows.table.primary_key is not None
         moved: list[tuple[Row, Row]] = []
         added = []
-        for key, old, new in changes:
+        for count, (key, old, new) in enumerate(changes, 1):
+            if count % ROWS_PER_STEP == 0:
+                yield []
             if has_key and rows.key_of(new) != key:
                 rows.remove(transaction, key)
                 moved.append((old, new))
                 continue
             added += [(index, new, key) for index in rows.update(transaction, key, new)]
             self.updated(rows.table.name, key, old, new)
-        for old, new in moved:
+        for count, (old, new) in enumerate(moved, 1):
             self.updated(rows.table.name, rows.insert(transaction, new), old, new)
-        for index, new, key in added:
+            if count % ROWS_PER_STEP == 0:
+                yield []
+        for count, (index, new, key) in enumerate(added, 1):
             index.add(transaction, new, key)
+            if count % ROWS_PER_STEP == 0:
+                yield []
 
     def _refuse(self, reference: Reference, moves: Mapping[Row, object]) -> Iterator[list[Row]]:
         """Raises `ForeignKeyViolationError` if a row still refers by one of these values."""
         yield []
-        for _, row in reference.children(self._transaction, moves):
+        for item in reference.children(self._transaction, moves):
+            if item is None:
+                yield []
+                continue
+            _, row = item
             parent, child = reference.parent.table.name, reference.child.table.name
             shown = reference.shown_parent(reference.of_child(row) or ())
             raise ForeignKeyViolationError(

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from mynode.sql.compiler import Accumulate, RowsFunction, canonical
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.pace import Pace, let_go
 from mynode.sql.executor.sort import SortPass, in_order
 from mynode.sql.functions.function import Aggregate
 from mynode.values.types import Row, Value
@@ -92,12 +93,17 @@ class _Groups:
         """The aggregates with an order take their rows, with pauses."""
         for place, step in enumerate(self._steps):
             if step.order:
-                keys = [(one.key_of(self._context), one.descending) for one in step.order]
-                rows = yield from in_order(states[place], keys)
-                values = _EVERY_ROW * len(rows) if step.values is None else step.values(rows, self._context)
-                if step.distinct:
-                    values = _not_seen(values, set())
-                states[place] = step.aggregate.step(step.aggregate.initial, values)
+                rows = yield from in_order(states[place], step.order, self._context)
+                states[place] = step.aggregate.initial
+                seen: set[Value] = set()
+                for start in range(0, len(rows), _GROUPED_AT_ONCE):
+                    if start:
+                        yield []
+                    some = rows[start : start + _GROUPED_AT_ONCE]
+                    values = _EVERY_ROW * len(some) if step.values is None else step.values(some, self._context)
+                    if step.distinct:
+                        values = _not_seen(values, seen)
+                    states[place] = step.aggregate.step(states[place], values)
 
 
 def grouped(source: Batches, key: GroupKey | None, steps: Sequence[AggregateStep]) -> Batches:
@@ -106,13 +112,16 @@ def grouped(source: Batches, key: GroupKey | None, steps: Sequence[AggregateStep
     Groups come in the order of their first rows.
     """
 
+    pace = Pace(_GROUPED_AT_ONCE)
+
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         with context.memory.holder() as hold:
             groups = _Groups(steps, context, hold)
             by_key = groups.by_key
             if key is None:
                 groups.new(_ONLY_GROUP)
-            for batch in source(context) if key is None else _larger(source(context)):
+
+            def add(batch: Sequence[Row]) -> None:
                 known = len(by_key)
                 if key is None:
                     groups.add(_ONLY_GROUP, batch)
@@ -123,8 +132,12 @@ def grouped(source: Batches, key: GroupKey | None, steps: Sequence[AggregateStep
                         groups.add(one, rows)
                 if len(by_key) > known:
                     hold(list(islice(reversed(by_key), len(by_key) - known)) * (1 + len(steps)))
-                yield []
+
+            for batch in source(context) if key is None else _larger(source(context)):
+                for _ in pace.work(add, batch):
+                    yield []
             yield from _results(groups, steps)
+            yield from let_go(by_key)
 
     return run
 
@@ -176,5 +189,6 @@ def distinct(source: Batches, key_of: RowsFunction) -> Batches:
                         new.append(row)
                 hold(new)
                 yield new
+            yield from let_go(seen)
 
     return run

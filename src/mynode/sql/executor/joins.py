@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mynode.sql.compiler import PairsFunction, RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.pace import let_go
 from mynode.sql.plan import ONE_SIDED, JoinKind
 from mynode.values.types import Row, Value
 
@@ -65,6 +66,8 @@ def hash_joined(left: JoinSide, right: JoinSide, kind: JoinKind, test: RowsFunct
             for start in range(0, len(table.rows), ROWS_PER_STEP):
                 chunk = table.rows[start : start + ROWS_PER_STEP]
                 yield [(*(None,) * left.width, *row[:-1]) for row in chunk if row[-1] not in table.matched]
+            yield from let_go(table.rows)
+            yield from let_go(table.by_key)
 
     return run
 

@@ -10,6 +10,7 @@ from mynode.mvcc.keyspace import CATALOG
 from mynode.relation.keys import CATALOG_END
 from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.pace import Pace
 from mynode.values.types import Row, Value
 
 
@@ -38,9 +39,17 @@ def catalog_rows(rows: Callable[[], Iterator[Row]]) -> Batches:
 def computed(source: Batches, compute: RowsFunction) -> Batches:
     """The rows that a compiled filter, projection or both make of each batch."""
 
+    pace = Pace()
+
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        def work(rows: Sequence[Row]) -> list[Row]:
+            return compute(rows, context)
+
         for batch in source(context):
-            yield compute(batch, context) if batch else batch
+            if batch:
+                yield from pace.work(work, batch)
+            else:
+                yield batch
 
     return run
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mynode.sql.compiler import RowsFunction
 from mynode.sql.executor.context import Batches, ExecutionContext
+from mynode.sql.executor.pace import let_go
 from mynode.values.types import Row
 
 
@@ -40,5 +41,6 @@ def matched(left: Batches, right: Batches, left_key: RowsFunction, right_key: Ro
                     if has_partner is keep:
                         made.append(row)
                 yield made
+            yield from let_go(partners)
 
     return run

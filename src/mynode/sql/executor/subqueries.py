@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final, TypeAlias
 
 from mynode.base.limits import KEPT_ANSWERS
 from mynode.base.sql_errors import CardinalityError, SqlError
 from mynode.sql.compiler import Deferred, RowsFunction, canonical
 from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.pace import LONG_S
 from mynode.sql.functions.function import Implementation
 from mynode.values.types import Row, Value
 
@@ -172,7 +174,7 @@ def applied(source: Batches, subquery: Batches, asking: Asking, bindings: Bindin
         answers = context.kept.setdefault(token, _Answers(most_kept))
         for batch in source(context):
             made: list[Row] = []
-            examined = 0
+            examined, began_s = 0, perf_counter()
             for row in batch:
                 try:
                     operands = () if asking.operands is None else asking.operands([row], context)[0]
@@ -189,6 +191,9 @@ def applied(source: Batches, subquery: Batches, asking: Asking, bindings: Bindin
                         raise
                     answer = Deferred(error)
                 made.append((*row, answer))
+                if perf_counter() - began_s > LONG_S:
+                    yield made
+                    made, began_s = [], perf_counter()
             yield made
 
     return run
