@@ -279,7 +279,7 @@ class _Alteration:
                 f'column "{new}" of relation "{table.name}" already exists', position=action.new_name.position
             )
 
-        def renamed(foreign_key: ForeignKey) -> ForeignKey:
+        def renamed(foreign_key: ForeignKey, _: Table) -> ForeignKey:
             if foreign_key.table != table.name:
                 return foreign_key
             names = tuple(new if name == old else name for name in foreign_key.referenced)
@@ -300,7 +300,7 @@ class _Alteration:
             if view.uses_any((old,)):
                 uses = tuple(replace(use, name=new) if use.name == old else use for use in view.uses)
                 self._changed_views.append(replace(view, uses=uses))
-        self._change_references(lambda one: replace(one, table=new) if one.table == old else one)
+        self._change_references(lambda one, _: replace(one, table=new) if one.table == old else one)
         checks = tuple(
             replace(check, condition=rename_table(check.condition, old, new)) for check in self._table.checks
         )
@@ -414,12 +414,12 @@ class _Alteration:
         columns = self._table.columns
         self._table = replace(self._table, columns=(*columns[:position], column, *columns[position + 1 :]))
 
-    def _change_references(self, change: Callable[[ForeignKey], ForeignKey | None]) -> None:
+    def _change_references(self, change: Callable[[ForeignKey, Table], ForeignKey | None]) -> None:
         """Change the foreign keys that lead to the table, in whatever table they are; None drops one."""
         for name in self._before.referenced_by:
             is_own = name == self._before.name
             child = self._table if is_own else self._others.get(name) or self._tables.known(name)
-            changed = tuple(new for one in child.foreign_keys if (new := change(one)) is not None)
+            changed = tuple(new for one in child.foreign_keys if (new := change(one, child)) is not None)
             if changed != child.foreign_keys and is_own:
                 self._table = replace(child, foreign_keys=changed)
             elif changed != child.foreign_keys:
@@ -430,17 +430,17 @@ class _Alteration:
         name = self._table.name
         found: list[str] = []
 
-        def change(one: ForeignKey) -> ForeignKey | None:
+        def change(one: ForeignKey, child: Table) -> ForeignKey | None:
             if one.table != name or not is_meant(one):
                 return one
-            found.append(one.name)
+            found.append(f"constraint {one.name} on table {child.name} depends on {what}")
             return None
 
         before = self._table, dict(self._others)
         self._change_references(change)
         if found and not cascade:
             self._table, self._others = before
-            raise _needed(what, [f"constraint {one} depends on {what}" for one in found])
+            raise _needed(what, found)
 
     def _drop_views(self, column: Column, what: str, *, cascade: bool) -> None:
         """Drop the views that use a column. Raises `DependentObjectsError` without `cascade`."""

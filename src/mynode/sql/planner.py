@@ -136,18 +136,23 @@ class Planner:
             else:
                 raise UndefinedTableError(f'table "{name.name}" does not exist', position=name.position)
         if not statement.cascade:
-            _refuse_referenced(found)
+            _refuse_referenced(found, self._tables)
         views = views_to_drop(self._tables.catalog, found, "table", cascade=statement.cascade)
         return plan.DropTable(tuple(found.values()), tuple(missing), views)
 
 
-def _refuse_referenced(dropped: Mapping[str, Table]) -> None:
+def _refuse_referenced(dropped: Mapping[str, Table], tables: TableNames) -> None:
     """Raises `DependentObjectsError` for tables to which others refer that stay."""
     for table in dropped.values():
-        staying = [name for name in table.referenced_by if name not in dropped]
+        staying = [tables.known(name) for name in table.referenced_by if name not in dropped]
         if staying:
             raise DependentObjectsError(
                 f"cannot drop table {table.name} because other objects depend on it",
-                detail="\n".join(f"foreign keys of table {name} depend on table {table.name}" for name in staying),
+                detail="\n".join(
+                    f"constraint {one.name} on table {child.name} depends on table {table.name}"
+                    for child in staying
+                    for one in child.foreign_keys
+                    if one.table == table.name
+                ),
                 hint="Use DROP ... CASCADE to drop the dependent objects too.",
             )

@@ -140,9 +140,9 @@ def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, Execut
         not_null = [column.name for column in table.columns if column.not_null]
         row_id = None if table.primary_key else new.row_ids(transaction, microseconds(context.now))
         counters = {place: table.columns[place].counter for place in node.numbered}
-        if counters:
-            yield from _reserve(old, counters.values(), context)
         try:
+            if counters:
+                yield from _reserve(old, counters.values(), context)
             for number, (_, record) in enumerate(transaction.scan(old.low, old.high), 1):
                 row = changed(record, counters, context)
                 _refuse_nulls(table, row, not_null)
@@ -162,11 +162,14 @@ def _rewriting(before: Table, node: plan.Rewrite) -> Callable[[TableRows, Execut
 
 
 def _reserve(rows: TableRows, counters: Iterable[int], context: ExecutionContext) -> Iterator[list[Row]]:
-    """See to it that each of the counters has a number for every row. Raises `NumbersNeeded`."""
+    """See to it that each of the counters has a number for every row.
+
+    Raises `NumbersNeeded`, or `ProgramLimitExceededError` if there are more rows than one transaction could write.
+    """
     count = 0
     for count, _ in enumerate(context.transaction.scan(rows.low, rows.high), 1):
         if count > _MOST_ROWS:
-            return  # too many to be written anew anyhow
+            raise ProgramLimitExceededError(f"it has more than {_MOST_ROWS:,} rows")
         if count % ROWS_BETWEEN_PAUSES == 0:
             yield []
     for counter in counters:
