@@ -18,6 +18,7 @@ from mynode.base.errors import InvariantViolation
 from mynode.raft.core import RaftCore
 from mynode.raft.delivery import Delivery
 from mynode.raft.election import Election
+from mynode.raft.lease import Lease
 from mynode.raft.log import Log
 from mynode.raft.membership import Memberships
 from mynode.raft.progress import Progress
@@ -196,7 +197,7 @@ FOUND_BY_SCHEDULES = [
         "a new leader answers read index before its first commit",
         ReadRounds,
         "confirm",
-        " or self._state.commit < self._leadership.first_index",
+        " or state.commit < leadership.first_index",
         "",
     ),
     Bug(
@@ -294,8 +295,54 @@ FOUND_BY_SCRIPTS = [
         "self._count_votes()",
         "self._campaign(Cause.PRE_VOTES_WON, transfer=False)",
     ),
-    Bug("nobody is sticky", Election, "is_sticky", "request.transfer or state.leader is None", "True"),
+    Bug("nobody is sticky", Election, "is_sticky", "request.transfer", "True"),
     Bug("no check-quorum", Leadership, "has_quorum", "self._was_heard(progress)", "True"),
+    Bug(
+        "a promise is forgotten in a restart",
+        Election,
+        "__init__",
+        "0 if state.config.promise_ms else -state.config.election_ticks",
+        "-state.config.election_ticks",
+    ),
+    Bug(
+        "a promise is forgotten in a later term",
+        Election,
+        "is_sticky",
+        "if request.transfer",
+        "if request.transfer or state.leader is None",
+    ),
+    Bug(
+        "a node that is left alone does not wait until it knows that it is",
+        Election,
+        "restart_timer",
+        "state.memberships.counting(state.commit)",
+        "[state.membership]",
+    ),
+    Bug("a lease outlives handing over", Lease, "give_up", "self._is_given_up = True", "pass"),
+    Bug("a lease as long as the promise", Lease, "__init__", "(100 - limits.MAX_CLOCK_DRIFT_PERCENT)", "100"),
+    Bug("a lease of the quorum before", Lease, "holds", "0 < self._round <= round_", "0 < self._round"),
+    Bug("promises of learners count", Leadership, "has_lease", " if progress.peer in voters", ""),
+    Bug(
+        "a leader that leaves counts its own promise",
+        Leadership,
+        "has_lease",
+        "if state.is_voter:",
+        "if True:",
+    ),
+    Bug(
+        "a lease before the first commit",
+        ReadRounds,
+        "confirm",
+        " or state.commit < leadership.first_index",
+        " or (state.commit < leadership.first_index and not leadership.has_lease)",
+    ),
+    Bug(
+        "an entry that was forwarded twice stands twice",
+        Proposals,
+        "append_forwarded",
+        "each.id not in in_log and ",
+        "",
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ def test_script_prints_what_it_says(path: Path, rewrite: bool) -> None:
 
 def test_there_are_scripts() -> None:
     assert len(SCRIPTS) >= 60
+
+
+def test_the_readme_says_of_each_script_what_it_shows() -> None:
+    words = re.findall(r"`(\w+)`", (Path(__file__).parent / "raft" / "README.md").read_text())
+    assert set(words) == {path.stem for path in SCRIPTS}
 
 
 def test_an_unknown_command_is_an_error() -> None:
