@@ -29,7 +29,7 @@ class TypeObject:
         return self._name
 
 
-STRING: Final = TypeObject("STRING", "TEXT")
+STRING: Final = TypeObject("STRING", "TEXT", "BPCHAR")
 BINARY: Final = TypeObject("BINARY", "BYTEA")
 NUMBER: Final = TypeObject("NUMBER", "BOOLEAN", "INTEGER", "NUMERIC", "FLOAT")
 DATETIME: Final = TypeObject("DATETIME", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")

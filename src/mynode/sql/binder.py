@@ -58,6 +58,7 @@ from mynode.values.casts import CastLevel
 from mynode.values.text import check_text
 from mynode.values.types import (
     BOOLEAN,
+    BPCHAR,
     BYTEA,
     INTEGER,
     MAX_INTEGER,
@@ -274,7 +275,7 @@ class Binder:
 
     def _as_text(self, operand: Expression, operands: Sequence[Expression], position: int) -> Expression:
         """An operand of `||`, whose other side must be text: then this one may be of any type."""
-        if not any(other.type in (TEXT, UNKNOWN) for other in operands):
+        if not any(other.type in (TEXT, BPCHAR, UNKNOWN) for other in operands):
             return operand
         return self._calls.coerced(operand, TEXT, CastLevel.ASSIGNMENT, position)
 

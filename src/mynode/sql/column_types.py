@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from mynode.base.sql_errors import DatatypeMismatchError, FeatureNotSupportedError, InvalidParameterValueError
 from mynode.relation.catalog import Catalog
@@ -18,7 +19,7 @@ from mynode.sql.scope import ColumnIds, Scope, Source
 from mynode.sql.stored_expressions import default_of
 from mynode.sql.views import uses_column
 from mynode.values.casts import CastLevel
-from mynode.values.types import INTEGER, NUMERIC, TEXT, SqlType
+from mynode.values.types import BPCHAR, INTEGER, NUMERIC, TEXT, SqlType
 
 
 def with_type(column: Column, action: ast.SetType, ids: ColumnIds) -> Column:
@@ -42,20 +43,20 @@ def with_type(column: Column, action: ast.SetType, ids: ColumnIds) -> Column:
 
 def is_widening(old: SqlType, new: SqlType) -> bool:
     """Whether all values of the old type are as they are in the new one, so that rows can stay."""
+    if old.base in _TEXTS and new.base in _TEXTS:
+        is_long_enough = not new.modifiers or (bool(old.modifiers) and old.modifiers <= new.modifiers)
+        return is_long_enough and (old.base is BPCHAR or new.base is TEXT)
     if old.base is not new.base:
         return False
     if not new.modifiers or old == new:
-        return new.base in (TEXT, NUMERIC) or old == new
+        return new.base is NUMERIC or old == new
     if not old.modifiers:
         return False
-    if new.base is TEXT:
-        return old.modifiers <= new.modifiers and (_is_padded(old) or not _is_padded(new))
     return new.base is NUMERIC and old.modifiers[0] <= new.modifiers[0] and old.modifiers[1:] == new.modifiers[1:]
 
 
-def _is_padded(type_: SqlType) -> bool:
-    """Whether it is CHAR(n), which knows no spaces at the end."""
-    return type_.label.startswith("character(")
+_TEXTS: Final = (TEXT, BPCHAR)
+"""Of values that are texts; those of BPCHAR have no spaces at the end."""
 
 
 def converted(

@@ -21,6 +21,7 @@ from mynode.sql.scope import ColumnIds
 from mynode.sql.view_definition import view_definition
 from mynode.values.types import (
     BOOLEAN,
+    BPCHAR,
     DATE,
     FLOAT,
     INTEGER,
@@ -152,7 +153,7 @@ _MICROSECONDS: Final = 6
 def _type_columns(type_: SqlType) -> Row:
     """The type's name, a text's length, a number's precision, its radix and scale, and a time's digits."""
     kind, arguments = _type_parts(type_)
-    length = arguments[0] if arguments and type_.base is TEXT else None
+    length = arguments[0] if arguments and type_.base in (TEXT, BPCHAR) else None
     number = _PRECISIONS.get(type_.base, (None, None, None))
     if type_.base is NUMERIC and arguments:
         number = (arguments[0], 10, arguments[1])
@@ -162,7 +163,7 @@ def _type_columns(type_: SqlType) -> Row:
 
 def _type_parts(type_: SqlType) -> tuple[str, tuple[int, ...]]:
     """The type's name as messages say it, and what stands in its parentheses."""
-    name = type_.label.partition("(")[0] if type_.base is TEXT else type_.base.label
+    name = type_.label.partition("(")[0] if type_.base in (TEXT, BPCHAR) else type_.base.label
     return name, type_.modifiers
 
 

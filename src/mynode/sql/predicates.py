@@ -9,7 +9,7 @@ from mynode.sql import ast
 from mynode.sql.expressions import And, Call, Constant, Expression, InList, IsDistinct, Not, Or
 from mynode.sql.functions.registry import resolve_function
 from mynode.sql.typed_calls import TypedCalls
-from mynode.values.types import TEXT, UNKNOWN, WITH_NAN
+from mynode.values.types import BPCHAR, TEXT, UNKNOWN, WITH_NAN
 
 
 def negated(expression: Expression, is_negated: bool) -> Expression:
@@ -53,7 +53,7 @@ def like(calls: TypedCalls, node: ast.Like, parts: Sequence[Expression], positio
     """LIKE or ILIKE of the operand, the pattern and the escape character, if that is said."""
     escape = [Constant("\\", TEXT)] if node.escape is None else []
     name, symbol = ("ilike", "~~*") if node.case_insensitive else ("like", "~~")
-    if any(part.type not in (TEXT, UNKNOWN) for part in parts):
+    if any(part.type not in (TEXT, BPCHAR, UNKNOWN) for part in parts):
         raise UndefinedFunctionError(
             f"operator does not exist: {parts[0].type} {symbol} {parts[1].type}", position=node.position
         )

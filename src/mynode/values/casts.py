@@ -11,9 +11,10 @@
 | FLOAT → INTEGER                                  | on assignment   | rounded half to even, 22003 beyond 64 bits |
 | NUMERIC → INTEGER                                | on assignment   | rounded half away from zero, 22003     |
 | TIMESTAMP → DATE; TIMESTAMPTZ → DATE, TIMESTAMP  | on assignment   | the day, the time in UTC               |
-| any → TEXT                                       | on assignment   | the text form                          |
+| BPCHAR → TEXT                                    | by itself       | the same                               |
+| any → TEXT, BPCHAR                               | on assignment   | the text form; spaces at its end go in BPCHAR |
 | BOOLEAN ↔ INTEGER                                | only if asked   | false is 0, true is 1; every other number true |
-| TEXT → any                                       | only if asked   | the text form is read                  |
+| TEXT, BPCHAR → any                               | only if asked   | the text form is read                  |
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from mynode.values.numeric import from_float, round_to_integer
 from mynode.values.text import format_text, parse_text, shortened
 from mynode.values.types import (
     BOOLEAN,
+    BPCHAR,
     DATE,
     FLOAT,
     INTEGER,
@@ -105,7 +107,12 @@ def _midnight_utc(value: date) -> datetime:
     return midnight(value).replace(tzinfo=UTC)
 
 
-_NOT_TEXT: Final = tuple(type_ for type_ in STORED_TYPES if type_ is not TEXT)
+def _without_spaces(value: Value) -> str:
+    return format_text(value).rstrip(" ")
+
+
+_TEXTS: Final = (TEXT, BPCHAR)
+_NOT_TEXTS: Final = tuple(type_ for type_ in STORED_TYPES if type_ not in _TEXTS)
 
 _CASTS: Final = (
     Cast(INTEGER, NUMERIC, CastLevel.IMPLICIT, Decimal),
@@ -122,8 +129,15 @@ _CASTS: Final = (
     Cast(TIMESTAMPTZ, TIMESTAMP, CastLevel.ASSIGNMENT, lambda value: value.replace(tzinfo=None)),
     Cast(TIMESTAMP, DATE, CastLevel.ASSIGNMENT, datetime.date),
     Cast(TIMESTAMPTZ, DATE, CastLevel.ASSIGNMENT, datetime.date),
-    *(Cast(source, TEXT, CastLevel.ASSIGNMENT, format_text) for source in _NOT_TEXT),
-    *(Cast(TEXT, target, CastLevel.EXPLICIT, partial(parse_text, target=target)) for target in _NOT_TEXT),
+    Cast(BPCHAR, TEXT, CastLevel.IMPLICIT, str),
+    Cast(TEXT, BPCHAR, CastLevel.ASSIGNMENT, _without_spaces),
+    *(Cast(source, TEXT, CastLevel.ASSIGNMENT, format_text) for source in _NOT_TEXTS),
+    *(Cast(source, BPCHAR, CastLevel.ASSIGNMENT, _without_spaces) for source in _NOT_TEXTS),
+    *(
+        Cast(source, target, CastLevel.EXPLICIT, partial(parse_text, target=target))
+        for source in _TEXTS
+        for target in _NOT_TEXTS
+    ),
 )
 
 _BY_TYPES: Final = {(cast.source, cast.target): cast for cast in _CASTS}

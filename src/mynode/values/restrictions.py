@@ -14,17 +14,15 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from mynode.base.sql_errors import NumericOutOfRangeError, StringTooLongError
 from mynode.values.datetimes import rounded_to
 from mynode.values.numeric import with_scale
-from mynode.values.types import NUMERIC, TEXT, SqlType, Value
+from mynode.values.types import BPCHAR, NUMERIC, TEXT, SqlType, Value
 
 Restrict: TypeAlias = Callable[..., Value]
 """Takes one value of the base type that is not NULL."""
-
-_CHAR: Final = "CHAR("
 
 
 def restriction(target: SqlType, *, explicit: bool) -> Restrict | None:
@@ -34,9 +32,13 @@ def restriction(target: SqlType, *, explicit: bool) -> Restrict | None:
     if target.base is NUMERIC:
         precision, scale = target.modifiers
         return partial(_numeric, precision=precision, scale=scale)
-    if target.base is TEXT:
-        pads = target.name.startswith(_CHAR)
-        return partial(_cut if explicit else _text, length=target.modifiers[0], pads=pads, label=target.label)
+    if target.base in (TEXT, BPCHAR):
+        return partial(
+            _cut if explicit else _text,
+            length=target.modifiers[0],
+            pads=target.base is BPCHAR,
+            label=target.label,
+        )
     return partial(_timestamp, digits=target.modifiers[0])
 
 

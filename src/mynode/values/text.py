@@ -17,6 +17,7 @@ from mynode.values.datetimes import format_datetime, parse_date, parse_timestamp
 from mynode.values.numeric import format_numeric, parse_numeric
 from mynode.values.types import (
     BOOLEAN,
+    BPCHAR,
     BYTEA,
     DATE,
     FLOAT,
@@ -168,6 +169,7 @@ _PARSERS: Final[dict[SqlType, Callable[[str], Value]]] = {
     TIMESTAMP: parse_timestamp,
     TIMESTAMPTZ: parse_timestamptz,
     UUID: _parse_uuid,
+    BPCHAR: lambda text: text.rstrip(" "),
 }
 """Each gives None for what has not the form of its type. TEXT and UNKNOWN are the text itself."""
 

@@ -6,7 +6,8 @@
 | INTEGER     | int, 64 bits             | integer                     | INT, BIGINT, SMALLINT, INT2/4/8        |
 | NUMERIC     | Decimal, exponent <= 0   | numeric                     | DECIMAL, DEC; with (precision, scale)  |
 | FLOAT       | float                    | double precision            | DOUBLE PRECISION, DOUBLE, REAL, FLOAT8 |
-| TEXT        | str                      | text                        | VARCHAR(n), CHAR(n), STRING            |
+| TEXT        | str                      | text                        | VARCHAR(n), STRING                     |
+| BPCHAR      | str, no spaces at its end | character                  | CHAR(n), CHARACTER(n)                  |
 | BYTEA       | bytes                    | bytea                       |                                        |
 | DATE        | date, not a datetime     | date                        |                                        |
 | TIMESTAMP   | datetime without tzinfo  | timestamp without time zone | with (precision)                       |
@@ -92,6 +93,7 @@ INTEGER: Final = SqlType("INTEGER", "integer", Category.NUMBER)
 NUMERIC: Final = SqlType("NUMERIC", "numeric", Category.NUMBER)
 FLOAT: Final = SqlType("FLOAT", "double precision", Category.NUMBER, preferred=True)
 TEXT: Final = SqlType("TEXT", "text", Category.STRING, preferred=True)
+BPCHAR: Final = SqlType("BPCHAR", "character", Category.STRING)
 BYTEA: Final = SqlType("BYTEA", "bytea")
 DATE: Final = SqlType("DATE", "date", Category.TIME)
 TIMESTAMP: Final = SqlType("TIMESTAMP", "timestamp without time zone", Category.TIME)
@@ -103,7 +105,7 @@ ANY: Final = SqlType("ANY", "any", Category.UNKNOWN)
 
 RECORD: Final = SqlType("RECORD", "record")
 """Of a row as one value, a tuple, between a sub-query and those who take it apart."""
-STORED_TYPES: Final = (BOOLEAN, INTEGER, NUMERIC, FLOAT, TEXT, BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ, UUID)
+STORED_TYPES: Final = (BOOLEAN, INTEGER, NUMERIC, FLOAT, TEXT, BPCHAR, BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ, UUID)
 """The types that columns can have, without modifiers."""
 
 WITH_NAN: Final = frozenset((FLOAT, NUMERIC))
@@ -114,7 +116,8 @@ _NAMES: Final = {
     INTEGER: ("INTEGER", "INT", "BIGINT", "SMALLINT", "INT2", "INT4", "INT8"),
     NUMERIC: ("NUMERIC", "DECIMAL", "DEC"),
     FLOAT: ("FLOAT", "DOUBLE", "DOUBLE PRECISION", "REAL", "FLOAT4", "FLOAT8"),
-    TEXT: ("TEXT", "STRING", "BPCHAR"),
+    TEXT: ("TEXT", "STRING"),
+    BPCHAR: ("BPCHAR",),
     BYTEA: ("BYTEA",),
     DATE: ("DATE",),
     TIMESTAMP: ("TIMESTAMP", "TIMESTAMP WITHOUT TIME ZONE"),
@@ -177,7 +180,8 @@ def _of_length(name: str, label: str, arguments: tuple[int, ...]) -> SqlType:
     if len(arguments) != 1:
         raise SqlSyntaxError(f'type "{label}" takes one number')
     _check_bounds(f"length for type {name.lower()}", arguments[0], 1, MAX_LENGTH)
-    return _modified(TEXT, f"{name}({arguments[0]})", f"{label}({arguments[0]})", arguments)
+    base = BPCHAR if name == "CHAR" else TEXT
+    return _modified(base, f"{name}({arguments[0]})", f"{label}({arguments[0]})", arguments)
 
 
 def _of_precision(base: SqlType, digits: int) -> SqlType:

@@ -25,9 +25,9 @@ from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey, conjunction
 from mynode.sql.information_schema import virtual_rows
 from mynode.sql.plan_parts import is_volatile_plan, outer_columns
-from mynode.values.types import BOOLEAN, INTEGER, TEXT, Row
+from mynode.values.types import BOOLEAN, BPCHAR, INTEGER, TEXT, Row
 
-_EXACT: Final = (INTEGER, TEXT, BOOLEAN)
+_EXACT: Final = (INTEGER, TEXT, BPCHAR, BOOLEAN)
 """Types whose equal values are the same."""
 _NO_ROW_COUNT: Final = Constant(None, INTEGER)
 _COUNTED: Final = Constant(True, BOOLEAN)

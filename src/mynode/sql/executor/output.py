@@ -9,12 +9,12 @@ from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionCo
 from mynode.sql.executor.per_row import PerRow
 from mynode.sql.expressions import PlanColumn
 from mynode.sql.result import Completion
-from mynode.values.types import TEXT, Row
+from mynode.values.types import BPCHAR, TEXT, Row
 
 
 def text_places(columns: Sequence[PlanColumn]) -> list[int]:
     """The places of the columns whose values can be long."""
-    return [place for place, column in enumerate(columns) if column.type is TEXT]
+    return [place for place, column in enumerate(columns) if column.type in (TEXT, BPCHAR)]
 
 
 def select(source: Batches, texts: list[int], tag: str = "SELECT") -> Execute:

@@ -8,7 +8,7 @@ from typing import Final
 from mynode.sql.functions.function import Function
 from mynode.values.casts import Cast
 from mynode.values.restrictions import restriction
-from mynode.values.types import FLOAT, INTEGER, SqlType
+from mynode.values.types import BPCHAR, FLOAT, INTEGER, TEXT, SqlType
 
 CAST_SYMBOL: Final = "::"
 
@@ -16,7 +16,7 @@ CAST_SYMBOL: Final = "::"
 @cache
 def cast_function(cast: Cast) -> Function:
     """The function that converts a value as `cast` does; the same one for the same cast."""
-    inline = "float({0})" if (cast.source, cast.target) == (INTEGER, FLOAT) else None
+    inline = {(INTEGER, FLOAT): "float({0})", (BPCHAR, TEXT): "{0}"}.get((cast.source, cast.target))
     return Function(f"{CAST_SYMBOL}{cast.target}", (cast.source,), cast.target, cast.convert, inline)
 
 
