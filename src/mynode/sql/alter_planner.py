@@ -130,6 +130,8 @@ class _Alteration:
                 self._drop_constraint(action)
             case ast.RenameColumn():
                 self._rename_column(action)
+            case ast.RenameConstraint():
+                self._rename_constraint(action)
             case ast.RenameTable():
                 self._rename_table(action)
             case _:
@@ -390,6 +392,32 @@ class _Alteration:
                 f'constraint "{name}" of relation "{table.name}" does not exist', position=action.constraint.position
             )
         self._table = replace(table, checks=checks, foreign_keys=foreign_keys)
+
+    def _rename_constraint(self, action: ast.RenameConstraint) -> None:
+        table, old, new = self._table, action.constraint.name, action.new_name.name
+        if old not in table.constraint_names():
+            raise UndefinedObjectError(
+                f'constraint "{old}" for table "{table.name}" does not exist', position=action.constraint.position
+            )
+        if new in table.constraint_names():
+            raise DuplicateObjectError(
+                f'constraint "{new}" for relation "{table.name}" already exists', position=action.new_name.position
+            )
+        key, index = table.primary_key, table.index(old)
+        is_relation = index is not None or (key is not None and key.name == old)
+        if is_relation and self._tables.is_taken(new):
+            raise DuplicateTableError(f'relation "{new}" already exists', position=action.new_name.position)
+
+        def renamed(name: str) -> str:
+            return new if name == old else name
+
+        self._table = replace(
+            table,
+            primary_key=key and replace(key, name=renamed(key.name)),
+            indexes=tuple(replace(one, name=renamed(one.name)) for one in table.indexes),
+            checks=tuple(replace(one, name=renamed(one.name)) for one in table.checks),
+            foreign_keys=tuple(replace(one, name=renamed(one.name)) for one in table.foreign_keys),
+        )
 
     # --- shared parts -------------------------------------------------------------------------------------------------
 

@@ -220,6 +220,15 @@ class SetType:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameConstraint:
+    """`RENAME CONSTRAINT constraint TO new_name`, always the only action."""
+
+    constraint: Identifier
+    new_name: Identifier
+    position: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RenameTable:
     """`RENAME TO new_name`, always the only action."""
 
@@ -236,6 +245,7 @@ TableAlteration: TypeAlias = (
     | AddConstraint
     | DropConstraint
     | RenameColumn
+    | RenameConstraint
     | RenameTable
 )
 

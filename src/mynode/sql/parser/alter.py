@@ -58,14 +58,19 @@ def parse_alter(cursor: Cursor) -> ast.AlterTable | ast.AlterSystem:
     return ast.AlterTable(table, if_exists, tuple(alterations), position)
 
 
-def _parse_rename(cursor: Cursor) -> ast.RenameColumn | ast.RenameTable:
-    """`RENAME TO name`, or `RENAME [COLUMN] column TO name`."""
+def _parse_rename(cursor: Cursor) -> ast.RenameColumn | ast.RenameConstraint | ast.RenameTable:
+    """`RENAME TO name`, `RENAME [COLUMN] column TO name`, or `RENAME CONSTRAINT constraint TO name`."""
     position = cursor.advance().position
     if cursor.accept("TO"):
         name = cursor.name("a table name")
         return ast.RenameTable(ast.Identifier(name.value, name.position), position)
-    if cursor.symbol == "CONSTRAINT":
-        raise cursor.unsupported("RENAME CONSTRAINT is")
+    if cursor.accept("CONSTRAINT"):
+        constraint = cursor.name("a constraint name")
+        cursor.expect("TO")
+        name = cursor.name("a constraint name")
+        return ast.RenameConstraint(
+            ast.Identifier(constraint.value, constraint.position), ast.Identifier(name.value, name.position), position
+        )
     cursor.accept("COLUMN")
     column = parse_column(cursor)
     cursor.expect("TO")
