@@ -173,10 +173,16 @@ class InvalidParameterValueError(SqlError):
     sqlstate = "22023"
 
 
-class InvalidRowCountError(SqlError):
-    """A negative LIMIT (2201W) or OFFSET."""
+class InvalidLimitError(SqlError):
+    """A negative LIMIT."""
 
     sqlstate = "2201W"
+
+
+class InvalidOffsetError(SqlError):
+    """A negative OFFSET."""
+
+    sqlstate = "2201X"
 
 
 class InvalidArgumentForPowerError(SqlError):

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from mynode.base.errors import InvariantViolation
 from mynode.base.invariant import invariant
 from mynode.base.limits import LONG_STATEMENT_CHARS, PLAN_CACHE_CHARS, PLAN_CACHE_ENTRIES
-from mynode.base.sql_errors import AmbiguousFunctionError, SqlError, StatementTooComplexError
+from mynode.base.sql_errors import AmbiguousFunctionError, SqlError, StatementTooComplexError, UndefinedColumnError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.mvcc.transaction import Transaction
 from mynode.mvcc.view import ReadView
@@ -352,6 +352,10 @@ def _plan(
         execute = builder.statement(node)
     except RecursionError:
         raise StatementTooComplexError("the statement is nested too deeply") from None
+    except UndefinedColumnError as error:
+        if error.hint is None and error.position and parsed.text[error.position - 1] == '"':
+            error.hint = "Double quotes are for names; a text stands in single quotes."
+        raise
     views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
     return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
 

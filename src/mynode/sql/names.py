@@ -20,7 +20,8 @@ from mynode.relation.catalog import Catalog
 from mynode.relation.schema import Index, Table, View, ViewUse
 from mynode.sql import ast
 from mynode.sql.keywords import RESERVED
-from mynode.values.types import SqlType, type_named
+from mynode.sql.other_databases import hint_for_type
+from mynode.values.types import TYPE_NAMES, SqlType, type_named
 
 DEFAULT_SCHEMA: Final = "public"
 """The schema of all tables."""
@@ -133,6 +134,13 @@ def find_column(table: Table, name: str, position: int) -> int:
     )
 
 
+def undefined_type(name: str, position: int) -> UndefinedTypeError:
+    """The error for a name of a type that there is none of."""
+    near = get_close_matches(name.upper(), sorted(TYPE_NAMES), 1, cutoff=0.7)
+    hint = hint_for_type(name) or (f"Perhaps you meant {near[0]}." if near else None)
+    return UndefinedTypeError(f'type "{name}" does not exist', position=position, hint=hint)
+
+
 def resolve_type(name: ast.TypeName) -> SqlType:
     """The type that is meant. Raises `UndefinedTypeError`, `InvalidParameterValueError` or `SqlSyntaxError`."""
     try:
@@ -141,5 +149,5 @@ def resolve_type(name: ast.TypeName) -> SqlType:
         error.position = name.position
         raise
     if found is None:
-        raise UndefinedTypeError(f'type "{name.name}" does not exist', position=name.position)
+        raise undefined_type(name.name, name.position)
     return found

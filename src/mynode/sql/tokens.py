@@ -21,7 +21,13 @@ from sqlparse.lexer import Lexer
 
 from mynode.base.invariant import invariant
 from mynode.base.limits import MAX_IDENTIFIER_BYTES
-from mynode.base.sql_errors import FeatureNotSupportedError, NameTooLongError, SqlError, SqlSyntaxError
+from mynode.base.sql_errors import (
+    FeatureNotSupportedError,
+    InvalidTextRepresentationError,
+    NameTooLongError,
+    SqlError,
+    SqlSyntaxError,
+)
 from mynode.sql.escapes import unescape, unescape_unicode
 from mynode.sql.keywords import SYMBOLS
 
@@ -254,7 +260,9 @@ def _number(found: str, position: int) -> Token:
 def _hexadecimal_digits(digits: str, position: int) -> str:
     wrong = re.search("[^0-9a-fA-F]", digits)
     if wrong:
-        raise SqlSyntaxError(f'"{wrong.group()}" is not a hexadecimal digit', position=position + wrong.start())
+        raise InvalidTextRepresentationError(
+            f'"{wrong.group()}" is not a valid hexadecimal digit', position=position + wrong.start()
+        )
     if len(digits) % 2:
         raise SqlSyntaxError("X'...' needs an even number of hexadecimal digits", position=position)
     return digits
@@ -280,6 +288,13 @@ def _refuse_bad_characters(text: str) -> None:
             raise SqlSyntaxError("a lone surrogate is not a character", position=error.start + 1) from None
 
 
+_OPERATORS_ELSEWHERE: Final = {
+    "!": "NOT, or <> for different values",
+    "@": "parameters as ? or $1",
+    ":": "parameters as ? or $1",
+}
+
+
 def _no_token(text: str, position: int) -> SqlError:
     """The error for the text at `position`, where no pattern matched."""
     start = position - 1
@@ -296,7 +311,9 @@ def _no_token(text: str, position: int) -> SqlError:
     if character == "`":
         return SqlSyntaxError('syntax error at or near "`"', position=position, hint='write names as "name"')
     if character.isascii() and character.isprintable():
-        return SqlSyntaxError(f'syntax error at or near "{character}"', position=position)
+        operator = _OPERATORS_ELSEWHERE.get(character)
+        hint = operator and f"write {operator}"
+        return SqlSyntaxError(f'syntax error at or near "{character}"', position=position, hint=hint)
     name = unicodedata.name(character, "a control character")
     return SqlSyntaxError(
         f"unexpected character U+{ord(character):04X} ({name})",

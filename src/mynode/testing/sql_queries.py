@@ -56,7 +56,7 @@ TABLE: Final[Columns] = (
 
 TEXTS: Final = ("", "a", "ab", "abc", "b", "B", "a%", "_", "zz top")
 COMPARISONS: Final = ("=", "=", "<>", "<", "<=", ">", ">=")
-_JOINS: Final = ("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN")
+_JOINS: Final = ("JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "CROSS JOIN", "FULL JOIN")
 _KINDS: Final = tuple(Kind)
 
 
@@ -221,12 +221,13 @@ class QueryGenerator:
         text, scope = self._source(outer, relations)
         count = self._random.choice((0, 0, 0, 1, 1, 2))
         comma = self._chance(0.25)
-        for _ in range(count):
+        for number in range(count):
             other, columns = self._source(outer, relations)
             if comma:
                 text, scope = f"{text}, {other}", (*scope, *columns)
                 continue
-            join = self._random.choice(_JOINS)
+            # SQLite 3.40 loses rows of a FULL JOIN to what is a join itself.
+            join = self._random.choice(_JOINS[:-1] if number else _JOINS)
             text += f" {join} {other}"
             if join != "CROSS JOIN":
                 text += f" ON {self._tie(scope, columns, outer, relations, full=join == 'FULL JOIN')}"

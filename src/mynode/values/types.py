@@ -127,6 +127,8 @@ _NAMES: Final = {
 _BY_NAME: Final = {name: sql_type for sql_type, names in _NAMES.items() for name in names}
 _VARCHAR: Final = frozenset(("VARCHAR", "CHARACTER VARYING", "CHAR VARYING"))
 _CHAR: Final = frozenset(("CHAR", "CHARACTER"))
+TYPE_NAMES: Final = frozenset((*_BY_NAME, *_VARCHAR, *_CHAR))
+"""All names that `type_named` knows."""
 _TEXT_FORM: Final = re.compile(r"([A-Z0-9 ]+?)(?:\((\d+(?:,\d+)*)\))?( WITH TIME ZONE)?", re.ASCII)
 
 
@@ -168,7 +170,7 @@ def type_from_text(text: str) -> SqlType | None:
 
 def _numeric(arguments: tuple[int, ...]) -> SqlType:
     if len(arguments) > 2:
-        raise SqlSyntaxError("invalid NUMERIC type modifier")
+        raise InvalidParameterValueError("invalid NUMERIC type modifier")
     precision, scale = arguments if len(arguments) == 2 else (arguments[0], 0)
     _check_bounds("NUMERIC precision", precision, 1, MAX_PRECISION)
     _check_bounds("NUMERIC scale", scale, 0, MAX_PRECISION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from mynode.base.sql_errors import InvalidRowCountError
+from mynode.base.sql_errors import InvalidLimitError, InvalidOffsetError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.relation.keys import CATALOG_END
 from mynode.sql.compiler import RowsFunction
@@ -70,7 +70,7 @@ def gathered(source: Batches) -> Batches:
 
 
 def limited(source: Batches, limit_and_offset: Callable[[ExecutionContext], Row]) -> Batches:
-    """Raises `InvalidRowCountError` if one of the two is negative."""
+    """Raises `InvalidLimitError` or `InvalidOffsetError` if one of the two is negative."""
 
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         left, skip = map(_row_count, limit_and_offset(context), ("LIMIT", "OFFSET"))
@@ -125,5 +125,6 @@ def _row_count(value: Value, word: str) -> int | None:
     if not isinstance(value, int):
         return None
     if value < 0:
-        raise InvalidRowCountError(f"{word} must not be negative")
+        error = InvalidLimitError if word == "LIMIT" else InvalidOffsetError
+        raise error(f"{word} must not be negative")
     return value

@@ -34,6 +34,7 @@ from mynode.sql.functions.numeric import NUMERICS
 from mynode.sql.functions.strings import STRINGS
 from mynode.sql.functions.system import SYSTEM
 from mynode.sql.functions.trigonometry import TRIGONOMETRY
+from mynode.sql.other_databases import hint_for_function
 from mynode.values.casts import CastLevel, find_cast
 from mynode.values.types import ANY, TEXT, UNKNOWN, Category, SqlType
 
@@ -207,5 +208,8 @@ def _accepts(function: Function, types: Sequence[SqlType]) -> bool:
 def _hint(name: str) -> str:
     if name in _FUNCTIONS or name in _AGGREGATE_NAMES:
         return "No function matches the given name and argument types. You might need to add explicit type casts."
+    elsewhere = hint_for_function(name)
+    if elsewhere is not None:
+        return elsewhere
     near = get_close_matches(name, [*_FUNCTIONS, *_AGGREGATE_NAMES], 1)
     return f"Perhaps you meant the function {near[0]}." if near else "There is no function of this name."

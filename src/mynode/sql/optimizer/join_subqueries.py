@@ -31,7 +31,11 @@ from mynode.sql.plan_parts import is_volatile_plan, outer_columns
 def join_subqueries(node: plan.QueryNode) -> plan.QueryNode:
     if not isinstance(node, plan.Filter) or not isinstance(node.input, plan.Apply):
         return node
-    conditions = list(conjuncts(node.condition))
+    conditions: list[Expression] = []
+    for condition in conjuncts(node.condition):  # a query that stands twice has one answer, asked for twice
+        answer = condition.operand if isinstance(condition, Not) else condition
+        if condition not in conditions or not isinstance(answer, ColumnValue):
+            conditions.append(condition)
     joined = _joined(node.input, conditions, set())
     rest = conjunction(tuple(conditions))
     return joined if rest is None else plan.Filter(joined, rest)

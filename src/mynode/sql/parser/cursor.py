@@ -17,7 +17,9 @@ from mynode.base.sql_errors import (
 )
 from mynode.sql import ast
 from mynode.sql.keywords import SYMBOLS, TABLE_OR_COLUMN_NAMES
+from mynode.sql.other_databases import hint_for_syntax
 from mynode.sql.tokens import END, IDENTIFIER, Token, tokenize
+from mynode.values.types import TYPE_NAMES
 
 _NAMES: Final = TABLE_OR_COLUMN_NAMES | {IDENTIFIER}
 _LONGEST_WORD_SHOWN: Final = 40
@@ -199,7 +201,10 @@ class Cursor:
         """The current token cannot stand here; `expected` or what was tried in vain could."""
         token = self.token
         wanted = list(dict.fromkeys((*self._expected, *expected)))
-        if hint is None and wanted:
+        elsewhere = hint_for_syntax(_word(self._previous), _word(token), _word(self.following), wanted)
+        if elsewhere is not None:
+            hint = elsewhere
+        elif hint is None and wanted:
             hint = f"expected {_join(wanted)}"
             meant = self._meant(wanted)
             if meant:
@@ -216,8 +221,10 @@ class Cursor:
         """The wanted keyword that the current word, or the one before (taken for an alias), is a slip of."""
         keywords = [phrase.split()[0] for phrase in wanted if phrase.isupper()]
         for token in (self.token, self._previous):
-            if token.symbol == IDENTIFIER and len(token.text) >= _SHORTEST_SLIP and token.text[0] != '"':
-                for match in get_close_matches(token.value.upper(), keywords, n=1, cutoff=_LIKENESS):
+            word = _word(token)
+            is_type = token is self._previous and word in TYPE_NAMES
+            if token.symbol == IDENTIFIER and len(word) >= _SHORTEST_SLIP and not is_type:
+                for match in get_close_matches(word, keywords, n=1, cutoff=_LIKENESS):
                     return match
         return None
 
@@ -230,6 +237,11 @@ class Cursor:
         return StatementTooComplexError(
             f"the statement is nested more than {MAX_NESTING} deep", position=self.token.position
         )
+
+
+def _word(token: Token) -> str:
+    """The symbol, the number, or the word in upper case; nothing of what is quoted."""
+    return "" if token.text[:1] in ('"', "'") else token.text.upper()
 
 
 def _join(wanted: list[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mynode.base.sql_errors import SqlSyntaxError
+from mynode.base.sql_errors import SqlSyntaxError, UndefinedTypeError
 from mynode.sql import ast
 from mynode.sql.keywords import FUNCTION_ONLY, UNRESERVED
+from mynode.sql.other_databases import hint_for_type
 from mynode.sql.parser.cursor import Cursor
 from mynode.sql.tokens import IDENTIFIER, INTEGER
 
@@ -88,6 +89,8 @@ def parse_type(cursor: Cursor) -> ast.TypeName:
     name = token.value
     if (name, cursor.symbol) in _SECOND_WORDS:
         name += f" {cursor.advance().value}"
+    if cursor.symbol == "(" and cursor.following.symbol != INTEGER and hint_for_type(name) is not None:
+        raise UndefinedTypeError(f'type "{name}" does not exist', position=token.position, hint=hint_for_type(name))
     arguments = parse_type_arguments(cursor)
     if name in TIMES and cursor.symbol in ("WITH", "WITHOUT") and cursor.following.symbol == "TIME":
         name += parse_time_zone(cursor)
