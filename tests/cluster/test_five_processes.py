@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from trio_util import AsyncValue
 
 import mynode
@@ -127,16 +128,29 @@ async def test_two_down_still_works_three_down_says_no_quorum(tmp_path: Path) ->
         assert rows in ([1, 3], [1, 2, 3])
 
 
-async def test_a_paused_leader_answers_nothing_stale_when_it_wakes(tmp_path: Path) -> None:
-    async with real_cluster(tmp_path) as cluster:
+@pytest.mark.parametrize("lease_reads", [False, True], ids=["rounds", "leases"])
+async def test_a_paused_leader_answers_nothing_stale_when_it_wakes(tmp_path: Path, lease_reads: bool) -> None:
+    """A read waits for it already: it is the first thing that the node sees, before it hears of another leader."""
+    async with real_cluster(tmp_path, settings={"lease_reads": lease_reads}) as cluster:
         leader = await cluster.wait_for_leader()
         others = [node_id for node_id in cluster.node_ids if node_id != leader]
-        async with mynode.trio.connect(addresses(cluster, *others)) as client:
+        async with (
+            mynode.trio.connect(addresses(cluster, *others)) as client,
+            mynode.trio.connect(addresses(cluster, leader)) as at_leader,
+        ):
             await client.execute(CREATE)
+            assert not (await at_leader.execute("SELECT id FROM t")).rows
             cluster.pause(leader)
             await cluster.wait_for_leader(accept=lambda node_id: node_id != leader)
             await client.execute("INSERT INTO t VALUES (1, 'while it slept')", timeout=20)
-        cluster.resume(leader)
+            async with trio.open_nursery() as nursery:
+
+                async def read() -> None:
+                    assert (await at_leader.execute("SELECT id FROM t")).rows == [(1,)]
+
+                nursery.start_soon(read)
+                await trio.testing.wait_all_tasks_blocked()
+                cluster.resume(leader)
         assert await ids_on(cluster, leader) == [1]
 
 
