@@ -352,14 +352,35 @@ def test_what_a_query_holds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mynode.sql.executor.context.MAX_QUERY_BYTES", 100_000)
     database = SqlDatabase()
     database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, s TEXT)")
+    database.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    database.execute("INSERT INTO parent VALUES (1)")
+    database.execute(
+        "CREATE TABLE child (a INTEGER PRIMARY KEY, s TEXT,"
+        " p INTEGER REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE)"
+    )
     for start in range(0, 1000, 100):
         database.execute("INSERT INTO t VALUES " + ", ".join(f"({n}, '{n:0100}')" for n in range(start, start + 100)))
+    database.execute("INSERT INTO child SELECT a, s, 1 FROM t")
     for sql in (
         "SELECT * FROM t ORDER BY s",
         "SELECT s, count(*) FROM t GROUP BY s",
         "SELECT DISTINCT s FROM t",
         "SELECT count(DISTINCT s) FROM t",
         "SELECT count(*) FROM t JOIN t AS u ON t.s = u.s",
+        "SELECT count(*) FROM t FULL JOIN t AS u ON t.s = u.s",
+        "SELECT string_agg(s, ',') FROM t",
+        "SELECT string_agg(s, ',' ORDER BY a) FROM t",
+        "SELECT s FROM t UNION SELECT s || 'x' FROM t",
+        "SELECT s FROM t EXCEPT SELECT s FROM t",
+        "SELECT s FROM t INTERSECT ALL SELECT s FROM t",
+        "WITH w AS (SELECT s, count(*) AS n FROM t GROUP BY s) SELECT max(n) FROM w",
+        "SELECT count(*) FROM t WHERE (s IN (SELECT s FROM t)) IS NOT FALSE",
+        "SELECT count(*) FROM t WHERE (s > ANY (SELECT u.s FROM t AS u WHERE u.a <> t.a)) IS TRUE",
+        "UPDATE t SET a = a + 1 RETURNING s",
+        "DELETE FROM t RETURNING s",
+        "INSERT INTO t SELECT a + 5000, s FROM t RETURNING s",
+        "DELETE FROM parent",
+        "UPDATE parent SET id = 2",
     ):
         with pytest.raises(QueryMemoryError):
             database.rows(sql)

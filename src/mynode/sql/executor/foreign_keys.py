@@ -139,6 +139,7 @@ class Consequences:
             if item is None:
                 yield []
             else:
+                self._context.memory.keep([item[1]])  # for good: what follows from a statement it keeps to its end
                 found.append(item)
         table = self._foreign_keys.cascaded[reference.child.table.name]
         if action is ReferentialAction.CASCADE and None in moves.values():
