@@ -200,12 +200,12 @@ class Binder:
 
     def condition(self, node: ast.Expression, construct: str) -> Expression:
         """A bound BOOLEAN, else a `DatatypeMismatchError` that names the construct (as "WHERE")."""
-        return self.of_type(node, BOOLEAN, construct)
+        return self.of_type(node, BOOLEAN, construct, CastLevel.IMPLICIT)
 
-    def of_type(self, node: ast.Expression, wanted: SqlType, construct: str) -> Expression:
-        """The bound expression, implicitly cast to a type."""
+    def of_type(self, node: ast.Expression, wanted: SqlType, construct: str, level: CastLevel) -> Expression:
+        """The bound expression, cast to a type as far as the level allows. Raises `DatatypeMismatchError`."""
         bound = self.bind(node)
-        coerced = coerce(bound, wanted, CastLevel.IMPLICIT, self._parameters, node.position)
+        coerced = coerce(bound, wanted, level, self._parameters, node.position)
         if coerced is None:
             raise DatatypeMismatchError(
                 f"argument of {construct} must be type {wanted}, not type {bound.type}", position=node.position

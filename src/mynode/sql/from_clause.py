@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mynode.base.sql_errors import (
     AmbiguousColumnError,
     DuplicateAliasError,
+    DuplicateColumnError,
     FeatureNotSupportedError,
     InvalidColumnReferenceError,
     UndefinedColumnError,
@@ -247,9 +248,20 @@ def _join_with_subqueries(
 
 def _common_names(join: ast.Join, left: Scope, right: Scope) -> Sequence[ast.Identifier]:
     if not join.natural:
+        _check_using(join.using)
         return join.using
     names = dict.fromkeys(column.name for column in left.columns())
     return [ast.Identifier(name, join.position) for name in names if right.has(name)]
+
+
+def _check_using(names: Sequence[ast.Identifier]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.name in seen:
+            raise DuplicateColumnError(
+                f'column name "{name.name}" appears more than once in USING clause', position=name.position
+            )
+        seen.add(name.name)
 
 
 def _side_column(name: ast.Identifier, scope: Scope, side: str) -> PlanColumn:

@@ -356,7 +356,7 @@ class QueryPlanner:
         parts: list[Expression | None] = []
         for part, word in ((query.limit, "LIMIT"), (query.offset, "OFFSET")):
             binder = self.binder(Scope(), word)
-            parts.append(None if part is None else binder.of_type(part, INTEGER, word))
+            parts.append(None if part is None else binder.of_type(part, INTEGER, word, CastLevel.ASSIGNMENT))
             pending += binder.take_pending()
         ties = [key.value for key in keys] if query.with_ties else []
         return limited(node, parts[0], parts[1], pending, ties)

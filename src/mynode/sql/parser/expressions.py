@@ -350,6 +350,10 @@ def _like(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     return ast.Like(left, pattern, escape, case_insensitive, negated, position)
 
 
+def _regular_expression(cursor: Cursor, left: ast.Expression) -> ast.Expression:
+    raise cursor.unsupported("regular expressions are")
+
+
 def _similar(cursor: Cursor, left: ast.Expression) -> ast.Expression:
     raise cursor.unsupported("SIMILAR TO is")
 
@@ -412,6 +416,7 @@ _INFIXES: Final[dict[str, _Infix]] = {
             ast.BinaryOperator.SHIFT_RIGHT,
         )
     },
+    "~": _Infix(powers.OTHER, _regular_expression),
     "+": _binary(ast.BinaryOperator.ADD, powers.ADDITIVE),
     "-": _binary(ast.BinaryOperator.SUBTRACT, powers.ADDITIVE),
     "*": _binary(ast.BinaryOperator.MULTIPLY, powers.MULTIPLICATIVE),
