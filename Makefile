@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster sql status bench test lint unit metamorphic comparison format protos clean distclean
+.PHONY: help cluster sql status bench test lint unit metamorphic comparison simulate format protos clean distclean
 
 help: ## Show this list
 	@awk -F ': .*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ metamorphic: .venv/.dev ## Check 100,000 random queries against one another; pri
 
 comparison: .venv/.dev ## Compare 100,000 random statements with Python's sqlite3; prints the seed
 	@$(BIN)/python -m mynode.testing.sqlite_comparison
+
+simulate: .venv/.runtime ## Run a cluster with faults in virtual time, 100 seeds; stops at the first that fails
+	@$(BIN)/mynode simulate --seed 1 --runs 100
 
 format: .venv/.dev ## Format the code
 	$(BIN)/ruff check --fix

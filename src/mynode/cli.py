@@ -223,6 +223,19 @@ def bench(
     raise typer.Exit(run_bench(options))
 
 
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="Which run; each is the same every time, to the byte.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="How many things are done to the cluster.")] = 20,
+    runs: Annotated[int, typer.Option(min=1, help="So many seeds, one after the other; stops at a failure.")] = 1,
+    lease_reads: Annotated[bool, typer.Option("--lease-reads", help="With leader leases.")] = False,
+) -> None:
+    """Run a whole cluster with faults inside this process, in virtual time, and judge what its clients saw."""
+    from mynode.testing.simulation import run_simulations
+
+    raise typer.Exit(run_simulations(seed, steps, runs, lease_reads=lease_reads))
+
+
 _Directory: TypeAlias = Annotated[
     Path, typer.Argument(metavar="DIR", help="A node's data directory, or a directory of such; no node may be running.")
 ]

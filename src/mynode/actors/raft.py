@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
 import structlog
@@ -145,10 +145,10 @@ class RaftActor:
         finally:
             self._refuse_all()
 
-    async def tick(self, interval_s: float) -> None:
+    async def tick(self, interval_s: float, sleep: Callable[[float], Awaitable[None]] = trio.sleep) -> None:
         """Posts the ticks, one at a time: a node too busy to take them need not think that time passed."""
         while True:
-            await trio.sleep(interval_s)
+            await sleep(interval_s)
             if not self._tick_waits:
                 self._tick_waits = self._inbox.post(TickNow(), leave=RAFT_RESERVED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from random import Random
+from random import Random, SystemRandom
 from typing import Final, TypeVar
 
 import trio
@@ -238,9 +238,10 @@ def open_client(
     Nothing is connected before the first statement. Errors of the block come out as they are, not in a group.
 
     Args:
+        random: it also names the sessions, so that only a simulation brings one of its own.
         make_transport: the way to a member that the cluster names; None: the client keeps to `transports`.
     """
-    return without_group(_open_client(transports, options or ClientOptions(), random or Random(), make_transport))
+    return without_group(_open_client(transports, options or ClientOptions(), random or SystemRandom(), make_transport))
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ changes in a transaction is lost with its node, even if its COMMIT turns out to 
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
@@ -57,7 +56,7 @@ class Session:
     """
 
     def __init__(self, nodes: NodeSet, place: Place, random: Random) -> None:
-        self.id: SessionId = os.urandom(16)
+        self.id: SessionId = random.randbytes(16)
         self._sequence = 0
         self._nodes = nodes
         self._place = place
@@ -230,7 +229,7 @@ class Session:
             self._nodes.close_session(index, self.id)
         self._place.used.clear()
         self._node = self._link = self._state_link = None
-        self.id = os.urandom(16)
+        self.id = self._random.randbytes(16)
         self._sequence = 0
 
     @asynccontextmanager

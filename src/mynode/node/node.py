@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random, SystemRandom
@@ -132,6 +132,8 @@ class Surroundings:
     random: Random = field(default_factory=SystemRandom)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = lambda: time.clock_gettime(_MONOTONIC)
+    sleep: Callable[[float], Awaitable[None]] = trio.sleep
+    """For Raft's ticks: waits until so many seconds have passed on this node's clock."""
     run_blocking: RunBlocking = in_thread
     run_beside: RunBlocking = field(default_factory=BesideLoop)
 
@@ -181,9 +183,9 @@ class Node:
             files.raft_log, inbox=self._log_inbox, raft=self._raft_inbox, run_blocking=surroundings.run_blocking
         )
         machine = Machine(files.engine)
-        self._newest_view = NewestView(machine.view())
+        self.newest_view = NewestView(machine.view())
         self._state_machine = StateMachineActor(
-            machine, inbox=self._state_inbox, raft=self._raft_inbox, newest=self._newest_view
+            machine, inbox=self._state_inbox, raft=self._raft_inbox, newest=self.newest_view
         )
         self._checkpointer = self._make_checkpointer(files, checkpoint_entries)
         self.raft = RaftActor(
@@ -192,7 +194,7 @@ class Node:
             log_store=self._log_inbox,
             state_machine=self._state_inbox,
             links=self._links,
-            newest=self._newest_view,
+            newest=self.newest_view,
             checkpointer=self._pages_inbox,
             log_margin_entries=checkpoint_entries,
             clock=surroundings.monotonic if timing.lease_reads else None,
@@ -223,7 +225,7 @@ class Node:
         self._access = StateAccess(
             raft=self._raft_inbox,
             state_machine=self._state_inbox,
-            newest=self._newest_view,
+            newest=self.newest_view,
             proposal_ids=self._proposal_ids,
             now=self._surroundings.now,
         )
@@ -295,7 +297,7 @@ class Node:
             nursery.start_soon(self._lane_router.run)
             nursery.start_soon(self._hot_lane.run)
             nursery.start_soon(self.front.run)
-            nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000)
+            nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000, self._surroundings.sleep)
             nursery.start_soon(self._links.run)
 
     # --- ports -------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ Meant for Trio's `MockClock(autojump_threshold=0)`: every message takes virtual 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from typing import TypeVar
 
 import trio
 from trio_util import wait_any
@@ -20,7 +21,7 @@ from mynode.actors.log_store import RunBlocking, inline
 from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
 from mynode.actors.sql_session import DEFAULT_TIMEOUTS, Timeouts
 from mynode.base.address import Address
-from mynode.base.disk_memory import MemoryDisk
+from mynode.base.disk_memory import MemoryDisk, Operation
 from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError
 from mynode.base.ids import NodeId
 from mynode.base.limits import CHECKPOINT_ENTRIES, MAX_CLOCK_DRIFT_PERCENT, SEGMENT_BYTES
@@ -29,15 +30,21 @@ from mynode.node import Node, NodeFiles, Surroundings, Timing
 from mynode.session.api import KnownMembers, Row, SessionRequest, StatementReply, StatementRequest
 from mynode.storage.pages import PageEngine
 
+T = TypeVar("T")
+
 LATENCY_S = 0.001
 
 
 @dataclass
 class MemoryNetwork:
-    """Carries peer messages between the nodes of one process; `cut` pairs are lost, in the named direction only."""
+    """Carries peer messages between the nodes of one process; `cut` pairs are lost, in the named direction only.
+
+    A node that is paused neither sends nor takes anything in; what is for it waits, as in the buffers of a kernel.
+    """
 
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     cut: set[tuple[NodeId, NodeId]] = field(default_factory=set)
+    _paused: dict[NodeId, trio.Event] = field(default_factory=dict)
 
     def partition(self, *groups: Sequence[NodeId]) -> None:
         """Let messages through within each group only."""
@@ -46,6 +53,54 @@ class MemoryNetwork:
 
     def heal(self) -> None:
         self.cut = set()
+
+    def pause(self, node: NodeId) -> None:
+        """The node's process is stopped in its tracks, as by SIGSTOP."""
+        self._paused.setdefault(node, trio.Event())
+
+    def go_on(self, node: NodeId) -> None:
+        """It goes on, or is gone: nobody waits for it any more."""
+        event = self._paused.pop(node, None)
+        if event is not None:
+            event.set()
+
+    async def awake(self, node: NodeId) -> None:
+        """Wait while the node is paused."""
+        while (event := self._paused.get(node)) is not None:
+            await event.wait()
+
+
+@dataclass(slots=True)
+class NodeClock:
+    """A node's own idea of time: how fast it counts seconds, and how far its calendar is off."""
+
+    network: MemoryNetwork
+    node_id: NodeId
+    rate: float = 1.0
+    offset_s: float = 0.0
+    _counted_s: float = 0.0
+    """What it had counted when the rate was set, at `_since_s`."""
+    _since_s: float = 0.0
+
+    def set_rate(self, rate: float) -> None:
+        self._counted_s, self._since_s = self.monotonic(), trio.current_time()
+        self.rate = rate
+
+    def monotonic(self) -> float:
+        """Goes on while the node is paused."""
+        return self._counted_s + self.rate * (trio.current_time() - self._since_s)
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds / self.rate)
+        await self.network.awake(self.node_id)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(trio.current_time() + self.offset_s, UTC)
+
+    async def run_blocking(self, function: Callable[[], T]) -> T:
+        """The disk of a paused process answers nobody."""
+        await self.network.awake(self.node_id)
+        return function()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +111,8 @@ class _MemoryStream:
 
     async def send(self, messages: Sequence[PeerMessage]) -> None:
         await trio.sleep(LATENCY_S)
+        await self.network.awake(self.sender)
+        await self.network.awake(self.receiver)
         node = self.network.nodes.get(self.receiver)
         if node is None:
             raise ConnectionFailedError(f"node {self.receiver} is down")
@@ -71,6 +128,7 @@ class _MemoryTransport:
     @asynccontextmanager
     async def connect(self, peer: NodeId, address: Address) -> AsyncIterator[_MemoryStream]:
         await trio.sleep(LATENCY_S)
+        await self.network.awake(peer)
         if peer not in self.network.nodes:
             raise ConnectionFailedError(f"node {peer} is down")
         if (self.sender, peer) not in self.network.cut:
@@ -88,6 +146,7 @@ class _ClientStream:
 
     async def send(self, requests: Sequence[SessionRequest]) -> None:
         await trio.sleep(LATENCY_S)
+        await self.transport.cluster.network.awake(self.transport.node_id)
         self.connection.submit(requests)
 
     async def receive(self) -> Sequence[StatementReply | KnownMembers]:
@@ -131,6 +190,7 @@ class _ClientTransport:
     async def carried(self) -> None:
         """Wait until the node's words reach the client; for ever while it is muted."""
         await trio.sleep(LATENCY_S)
+        await self.cluster.network.awake(self.node_id)
         if self.node_id in self.cluster.muted:
             await trio.sleep_forever()
 
@@ -148,6 +208,7 @@ class InProcessCluster:
         lease_reads: as of `NodeConfig`; then the nodes' clocks drift as far as leases allow for.
         engines: of each node's present or last life.
         muted: nodes whose words reach no client of `transports`, while theirs reach the node.
+        clocks: of each node, through all its lives.
     """
 
     def __init__(
@@ -165,6 +226,7 @@ class InProcessCluster:
         self.lease_reads = lease_reads
         self.network = MemoryNetwork()
         self.muted: set[NodeId] = set()
+        self.clocks: dict[NodeId, NodeClock] = {}
         self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
         self._members = {node: Address("memory", node) for node in self.disks}
         self._random = Random(seed)
@@ -176,6 +238,8 @@ class InProcessCluster:
         self._run_beside = run_beside
         self._scopes: dict[NodeId, trio.CancelScope] = {}
         self._ended: dict[NodeId, trio.Event] = {}
+        self._failing: set[NodeId] = set()
+        """Nodes whose next sync fails."""
 
     @property
     def nodes(self) -> dict[NodeId, Node]:
@@ -206,13 +270,16 @@ class InProcessCluster:
     async def start(self, node_id: NodeId) -> Node:
         files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
         self.engines[node_id] = files.engine
-        rate = self._random.uniform(1 - MAX_CLOCK_DRIFT_PERCENT / 100, 1) if self.lease_reads else 1
+        clock = self.clocks.setdefault(node_id, NodeClock(self.network, node_id))
+        if self.lease_reads:
+            clock.set_rate(self._random.uniform(1 - MAX_CLOCK_DRIFT_PERCENT / 100, 1))
         surroundings = Surroundings(
             transport=_MemoryTransport(self.network, node_id),
             random=Random(self._random.random()),
-            now=lambda: datetime.fromtimestamp(trio.current_time(), UTC),
-            monotonic=lambda: rate * trio.current_time(),
-            run_blocking=inline,
+            now=clock.now,
+            monotonic=clock.monotonic,
+            sleep=clock.sleep,
+            run_blocking=clock.run_blocking,
             run_beside=self._run_beside,
         )
         node = Node(
@@ -235,21 +302,41 @@ class InProcessCluster:
             await self.start(node_id)
 
     async def _run(self, node_id: NodeId, node: Node) -> None:
-        """A node whose disk lost its power ends; any other error of a node is the test's."""
+        """A node whose disk fails as it is to ends; any other error of a node is the test's."""
         with self._scopes[node_id]:
             try:
                 await node.run()
             except* DiskError:
-                if not self.disks[node_id].is_without_power:
+                if not self.disks[node_id].is_without_power and node_id not in self._failing:
                     raise
+        if self.nodes.get(node_id) is node:
+            del self.nodes[node_id]
         self._ended[node_id].set()
+
+    async def kill(self, node_id: NodeId) -> None:
+        """The process ends between two instants; its machine and all that is in the cache of its disk stay."""
+        self.nodes.pop(node_id, None)
+        self.network.go_on(node_id)
+        self._scopes[node_id].cancel()
+        await self._ended[node_id].wait()
 
     async def crash(self, node_id: NodeId) -> None:
         """The process ends between two instants; what its disk had not synced is lost."""
-        del self.network.nodes[node_id]
-        self._scopes[node_id].cancel()
-        await self._ended[node_id].wait()
+        await self.kill(node_id)
         self.disks[node_id].crash()
+
+    async def fail_sync(self, node_id: NodeId, *, within_s: float) -> bool:
+        """The node's next sync fails, at which it must end; whether there was one in time.
+
+        What was to be synced may still be in the cache, and is no longer dirty: see `MemoryDisk`.
+        """
+        self._failing.add(node_id)
+        self.disks[node_id].fail(Operation.SYNC)
+        with trio.move_on_after(within_s):
+            await self._ended[node_id].wait()
+        self.disks[node_id].clear_faults()
+        self._failing.discard(node_id)
+        return self._ended[node_id].is_set()
 
     async def stop(self, node_id: NodeId) -> None:
         """The process ends as SIGTERM ends it."""
