@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from mynode.client.result import Result
@@ -9,6 +10,23 @@ from mynode.client.session import Session
 
 MAX_TABLES_COMPLETED = 200
 """Completion knows the columns of so many tables, each of which costs a statement."""
+
+
+_LAST_NAME = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^\s".;]+))$')
+_REST = (
+    """SELECT column_name, CASE is_identity WHEN 'YES' THEN 'GENERATED ' || identity_generation || ' AS IDENTITY'
+    ELSE column_default END FROM information_schema.columns
+    WHERE table_name = ? AND (is_identity = 'YES' OR column_default IS NOT NULL) ORDER BY ordinal_position""",
+    """SELECT constraint_name, check_clause FROM information_schema.check_constraints
+    JOIN information_schema.table_constraints USING (constraint_name) WHERE table_name = ? ORDER BY 1""",
+    """SELECT constraint_name, string_agg(k.column_name, ', ' ORDER BY k.ordinal_position),
+    (SELECT min(u.table_name) FROM information_schema.constraint_column_usage AS u
+    WHERE u.constraint_name = r.constraint_name), 'ON DELETE ' || delete_rule || ' ON UPDATE ' || update_rule
+    FROM information_schema.referential_constraints AS r JOIN information_schema.key_column_usage AS k
+    USING (constraint_name) WHERE k.table_name = ? GROUP BY constraint_name, delete_rule, update_rule ORDER BY 1""",
+    "SELECT view_definition FROM information_schema.views WHERE table_name = ?",
+)
+"""What `describe_rest` asks, each for the name of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +57,30 @@ async def describe_indexes(session: Session, table: str) -> list[str]:
         words = [f'"{name!s}"', *([] if kind is None else [str(kind)]), f"({columns!s})"]
         lines.append(" ".join(words if is_ready else [*words, "half-built"]))
     return lines
+
+
+async def describe_rest(session: Session, table: str) -> dict[str, list[str]]:
+    """Lines of defaults, constraints and the query of a view, below their headings; no heading without lines."""
+    values = (_meant(table),)
+    defaults, checks, references, queries = [(await session.execute(query, values)).rows for query in _REST]
+    found = {
+        "Defaults:": [f"{quoted(str(name))}: {default!s}" for name, default in defaults],
+        "Check constraints:": [f'"{name!s}" CHECK ({condition!s})' for name, condition in checks],
+        "Foreign keys:": [
+            f'"{name!s}" FOREIGN KEY ({columns!s}) REFERENCES {quoted(str(other))} {actions!s}'
+            for name, columns, other, actions in references
+        ],
+        "View:": [str(query) for (query,) in queries],
+    }
+    return {heading: lines for heading, lines in found.items() if lines}
+
+
+def _meant(table: str) -> str:
+    """The name that is meant by one as SQL writes it, without its schema."""
+    found = _LAST_NAME.search(table)
+    if found is None:
+        return table
+    return found["plain"].lower() if found["plain"] else found["quoted"].replace('""', '"')
 
 
 async def load_names(session: Session) -> Names:

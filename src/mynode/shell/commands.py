@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mynode.base.errors import ConfigError
 from mynode.base.sql_errors import UndefinedTableError
 from mynode.cluster.report import status_table
-from mynode.shell.catalog import describe_indexes, describe_table, list_tables
+from mynode.shell.catalog import describe_indexes, describe_rest, describe_table, list_tables
 
 if TYPE_CHECKING:
     from mynode.shell.shell import Shell
@@ -46,12 +46,15 @@ async def _describe(shell: Shell, table: str) -> None:
         raise ConfigError(f'"{table}" is not the name of one table', hint=r"write \d TABLE")
     try:
         await shell.printer.result(await describe_table(shell.session, table))
-        indexes = await describe_indexes(shell.session, table) if shell.printer.format == "table" else []
+        if shell.printer.format != "table":
+            return
+        indexes = await describe_indexes(shell.session, table)
+        parts = {**({"Indexes:": indexes} if indexes else {}), **await describe_rest(shell.session, table)}
     except UndefinedTableError as error:
         error.hint = error.hint or r"\d lists the tables."
         raise
-    if indexes:
-        shell.printer.note("\n".join(["Indexes:", *(f"    {line}" for line in indexes)]))
+    for heading, lines in parts.items():
+        shell.printer.note("\n".join([heading, *(f"    {line}" for line in lines)]))
 
 
 async def _status(shell: Shell, _: str) -> None:
@@ -90,7 +93,7 @@ def _switched(value: bool, argument: str) -> bool:
 
 
 COMMANDS = {
-    "d": Command(r"\d [TABLE]", "list the tables, or the columns and indexes of one", _describe),
+    "d": Command(r"\d [TABLE]", "list the tables, or the columns, indexes and constraints of one", _describe),
     "status": Command(r"\status", "show every node", _status),
     "timing": Command(r"\timing [on|off]", "show how long each statement takes", _timing),
     "x": Command(r"\x [on|off]", "show one column a line", _expanded),

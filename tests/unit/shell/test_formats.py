@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -66,6 +66,7 @@ def test_csv() -> None:
     assert list(csv_lines(result('a "b" TEXT', ('x,"y"\nz',))))[1] == '"x,""y""\nz"'
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1))))
 def test_csv_reads_back(rows: list[tuple[str, str]]) -> None:
     text = "".join(f"{line}\n" for line in csv_lines(result("a TEXT, b TEXT", *rows)))
