@@ -53,6 +53,14 @@ def test_each_example_is_one_statement_in_one_line() -> None:
         assert symbols[-2:] == [";", END]
 
 
+def test_the_contents_name_every_section() -> None:
+    sections = [re.sub("[`,]", "", line[3:]) for line in REFERENCE.splitlines() if line.startswith("## ")]
+    contents = REFERENCE.split("\n## ")[0]
+    linked = re.findall(r"\[([^]]+)\]\(#([a-z_-]+)\)", contents)
+    assert [re.sub("[`,]", "", name) for name, _ in linked] == sections
+    assert [anchor for _, anchor in linked] == [section.lower().replace(" ", "-") for section in sections]
+
+
 def test_the_reserved_words_are_those_of_the_parser() -> None:
     listed = REFERENCE.split("<!-- reserved words")[1].split("## Types")[0]
     assert set(re.findall("`([A-Z_]+)`", listed)) == RESERVED | FUNCTION_ONLY
