@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from mynode.base.errors import InvariantViolation, MyNodeError
+from mynode.base.limits import MAX_STATEMENT_BYTES
+from mynode.base.sql_errors import ProgramLimitExceededError
 from mynode.sql.tokens import tokenize
 from mynode.testing.sql_database import SqlDatabase
-from mynode.testing.sql_generator import CREATE, SqlGenerator
+from mynode.testing.sql_generator import CREATE, INSERT, SqlGenerator
 from mynode.values.types import Row, Value
 
 MORE = (
@@ -48,9 +51,44 @@ VALUES = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=5),
-    st.just(b"x"),
+    st.binary(max_size=3),
+    st.decimals(allow_nan=True, allow_infinity=False),
+    st.dates(),
+    st.datetimes(),
+    st.uuids(),
     st.sampled_from(["1", "t"]),
 )
+DEEP = {
+    "parentheses": lambda depth: "SELECT " + "(" * depth + "1" + ")" * depth,
+    "CASE": lambda depth: "SELECT " + "CASE WHEN TRUE THEN " * depth + "1" + " END" * depth,
+    "sub-queries": lambda depth: "SELECT " + "(SELECT " * depth + "1" + ")" * depth,
+    "derived tables": lambda depth: "SELECT * FROM " + "(SELECT * FROM " * depth + "t" + ") AS q" * depth,
+    "EXISTS": lambda depth: "SELECT 1 WHERE " + "EXISTS (SELECT 1 WHERE " * depth + "TRUE" + ")" * depth,
+    "NOT": lambda depth: "SELECT " + "NOT " * depth + "TRUE",
+    "signs": lambda depth: "SELECT " + "- " * depth + "1",
+    "casts": lambda depth: "SELECT 1" + "::INTEGER" * depth,
+    "sums": lambda depth: "SELECT 1" + " + 1" * depth,
+    "calls": lambda depth: "SELECT " + "abs(" * depth + "1" + ")" * depth,
+    "IS NULL": lambda depth: "SELECT 1" + " IS NULL" * depth,
+    "queries in parentheses": lambda depth: "(" * depth + "SELECT 1" + ")" * depth,
+    "UNION": lambda depth: " UNION ".join(["SELECT 1"] * depth),
+    "joins": lambda depth: "SELECT count(*) FROM t" + "".join(f" JOIN t AS t{n} USING (id, k)" for n in range(depth)),
+    "WITH": lambda depth: (
+        "WITH c0 AS (SELECT 1 AS x)"
+        + "".join(f", c{n + 1} AS (SELECT x FROM c{n})" for n in range(depth))
+        + " SELECT 1"
+    ),
+    "comments": lambda depth: "SELECT 1 " + "/*" * depth + "*/" * depth,
+}
+LONG = {
+    "AND": ("SELECT count(*) FROM t WHERE ", " AND ", "a <> {}", 10_000),
+    "OR": ("SELECT count(*) FROM t WHERE ", " OR ", "a = {}", 10_000),
+    "IN": ("SELECT count(*) FROM t WHERE a IN (", ", ", "{}", 100_000),
+    "VALUES": ("VALUES ", ", ", "({})", 20_000),
+    "select list": ("SELECT ", ", ", "{}", 20_000),
+    "arguments": ("SELECT greatest(", ", ", "{}", 10_000),
+    "the same sub-query": ("SELECT 1 FROM t WHERE ", " AND ", "EXISTS (SELECT 1 FROM t AS q WHERE q.id = t.id)", 100),
+}
 
 
 @settings(max_examples=250, deadline=None)
@@ -67,6 +105,35 @@ def test_only_typed_errors(seed: int, values: list[Value]) -> None:
         note(sql)
         position = error_position(database, sql, tuple(values))
         assert position is None or 1 <= position <= len(sql) + 1
+
+
+@pytest.mark.parametrize("depth", [20, 190, 5_000])
+@pytest.mark.parametrize("kind", DEEP)
+def test_what_is_nested_runs_or_is_refused(kind: str, depth: int) -> None:
+    """Never a RecursionError; and 20 levels always run."""
+    database = SqlDatabase()
+    database.execute(CREATE)
+    sql = DEEP[kind](depth)
+    if depth > 20:
+        error_position(database, sql, ())
+    else:
+        assert database.execute(sql).completion.tag == f"SELECT {len(database.rows(sql))}"
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_what_is_long_runs(kind: str) -> None:
+    start, between, part, count = LONG[kind]
+    end = ")" * (start.count("(") - start.count(")"))
+    sql = start + between.join(part.format(number) for number in range(count)) + end
+    database = SqlDatabase()
+    database.execute(CREATE)
+    database.execute(INSERT, (1, "k", 2, 3, "s", 0.5, True))
+    assert database.rows(sql)
+
+
+def test_what_is_too_long_is_refused() -> None:
+    with pytest.raises(ProgramLimitExceededError, match="the statement is longer than"):
+        SqlDatabase().execute(f"SELECT '{'x' * MAX_STATEMENT_BYTES}'")
 
 
 def error_position(database: SqlDatabase, sql: str, values: Row) -> int | None:

@@ -27,6 +27,7 @@ from mynode.sql.optimizer.optimizer import ALL_RULES
 from mynode.testing.random_cases import Mismatch, Tally, bag, command
 from mynode.testing.sql_database import SqlDatabase
 from mynode.testing.sql_generator import INSERT, SqlGenerator
+from mynode.testing.typed_cases import TypedCase
 from mynode.values.types import Row
 
 MODULE: Final = "mynode.testing.metamorphic"
@@ -177,7 +178,8 @@ def _combine(how: _Combine, values: Iterable[object]) -> object:
 
 
 def run_case(case: int, tally: Tally) -> None:
-    Case(case, tally).run()
+    """One of two of the kind above, else one of `typed_cases`."""
+    (Case if case % 2 else TypedCase)(case, tally).run()
 
 
 def main(arguments: list[str]) -> int:
