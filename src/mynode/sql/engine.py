@@ -17,7 +17,7 @@ from mynode.mvcc.view import ReadView
 from mynode.relation.catalog import Catalog, CatalogVersion, changes_catalog
 from mynode.relation.catalog_codec import encode_view
 from mynode.relation.counters import NumberPool
-from mynode.relation.keys import ABOVE, CATALOG_END, row_prefix, table_record_key
+from mynode.relation.keys import CATALOG_END, table_record_key
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import ast, plan
@@ -44,15 +44,15 @@ from mynode.sql.parser import parse
 from mynode.sql.planner import Planner
 from mynode.sql.prepared import called_with, declared_types
 from mynode.sql.result import ColumnInfo
+from mynode.sql.table_sizes import TableSizes, row_counter
 from mynode.storage.tree import Tree
 from mynode.values.types import Row, SqlType, python_types
 
 Key = TypeVar("Key")
 Entry = TypeVar("Entry")
 DeclaredTypes: TypeAlias = dict[int, SqlType]
-_Magnitude: TypeAlias = int
-_PreparedKey: TypeAlias = tuple[str, CatalogVersion, _Magnitude, ValueTypes]
-_PlannedKey: TypeAlias = tuple[str, CatalogVersion, _Magnitude, tuple[tuple[int, SqlType], ...]]
+_PreparedKey: TypeAlias = tuple[str, CatalogVersion, ValueTypes]
+_PlannedKey: TypeAlias = tuple[str, CatalogVersion, tuple[tuple[int, SqlType], ...]]
 
 _READ_ONLY: Final = (ast.Query, ast.Explain, ast.ShowTables, ast.ShowColumns, ast.ShowIndexes)
 
@@ -93,6 +93,7 @@ class _Planned:
     parameter_types: tuple[SqlType, ...]
     tables: tuple[TableRows, ...]
     views: tuple[tuple[bytes, bytes], ...]
+    sizes: TableSizes
     execute: Execute
 
 
@@ -101,13 +102,15 @@ class PreparedStatement:
 
     Attributes:
         columns: of the rows that it returns; empty for statements that return none.
+        sizes: of the tables, for which its plan was chosen.
     """
 
-    __slots__ = ("_convert", "_execute", "_tables", "_views", "columns", "is_read_only")
+    __slots__ = ("_convert", "_execute", "_tables", "_views", "columns", "is_read_only", "sizes")
 
     def __init__(self, planned: _Planned, convert: Convert | None, *, is_read_only: bool) -> None:
         self.columns = planned.columns
         self.is_read_only = is_read_only
+        self.sizes = planned.sizes
         self._execute = planned.execute
         self._tables = planned.tables
         self._views = planned.views
@@ -143,7 +146,7 @@ class SqlEngine:
     touches nothing but the text, the catalog and what it makes.
 
     Statements that differ only in the values of their parameters share a syntax tree and, as long as the catalog stays
-    as it is, the database does not grow or shrink by half, and the values are of the same Python types, a plan.
+    as it is, their tables have about as many rows, and the values are of the same Python types, a plan.
 
     Args:
         counts_rows: plans rest on how many rows the tables have.
@@ -242,9 +245,9 @@ class SqlEngine:
         catalog = self.catalog(source)
         value_types = python_types(parameters)
         tree = source.tree if isinstance(source, ReadView) else source.view.tree
-        key = (parsed.text, catalog.version, tree.count.bit_length(), value_types)
+        key = (parsed.text, catalog.version, value_types)
         found = self._prepared.get(key)
-        if found is not None:
+        if found is not None and found.sizes.hold(tree):
             return found
         if is_long(parsed, catalog):
             plan_of = self._planner_beside(source)
@@ -265,7 +268,7 @@ class SqlEngine:
         """Plans without a cache. Rows are counted in advance: that loads pages, which only the loop's thread may do."""
         if not self._counts_rows:
             return lambda parsed, catalog, declared: _plan(parsed, catalog, declared, None, self._without_rule)
-        count_rows = _row_counter(_tree_of(source))
+        count_rows = row_counter(_tree_of(source))
         counted = {table.id: count_rows(table) for table in self.catalog(source).tables.values()}
 
         def count_again(table: Table) -> float:
@@ -274,10 +277,10 @@ class SqlEngine:
         return lambda parsed, catalog, declared: _plan(parsed, catalog, declared, count_again, self._without_rule)
 
     def _plan(self, parsed: ParsedStatement, catalog: Catalog, declared: DeclaredTypes, tree: Tree) -> _Planned:
-        key = (parsed.text, catalog.version, tree.count.bit_length(), tuple(declared.items()))
+        key = (parsed.text, catalog.version, tuple(declared.items()))
         found = self._planned.get(key)
-        if found is None:
-            count_rows = _row_counter(tree) if self._counts_rows else None
+        if found is None or not found.sizes.hold(tree):
+            count_rows = row_counter(tree) if self._counts_rows else None
             found = _plan(parsed, catalog, declared, count_rows, self._without_rule)
             self._planned.put(key, len(parsed.text), found)
         return found
@@ -357,21 +360,14 @@ def _plan(
             error.hint = "Double quotes are for names; a text stands in single quotes."
         raise
     views = tuple((table_record_key(view.name), encode_view(view)) for view in tables.used_views.values())
-    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, execute)
+    sizes = TableSizes(tables.used.values(), count_rows)
+    return _Planned(_result_columns(node), parameters.types(), tuple(builder.tables.values()), views, sizes, execute)
 
 
 def _parameter_types(planned: _Planned, declared: DeclaredTypes) -> list[SqlType]:
     """Of all parameters, those that are declared and not used too."""
     used = planned.parameter_types
     return [*used, *(declared[number] for number in range(len(used) + 1, len(declared) + 1))]
-
-
-def _row_counter(tree: Tree) -> CountRows:
-    def count_rows(table: Table) -> float:
-        low = row_prefix(table.id)
-        return tree.estimated_count(low, low + ABOVE)
-
-    return count_rows
 
 
 def _is_read_only(tree: ast.Statement) -> bool:

@@ -56,13 +56,54 @@ def test_a_small_table_looks_rows_of_a_big_one_up() -> None:
     assert plan(database, query)[0] == "Hash Join"
 
 
-def test_a_database_that_grows_is_planned_for_anew() -> None:
+def insert(database: SqlDatabase, table: str, first: int, count: int) -> None:
+    for start in range(first, first + count, 1_000):
+        database.execute(f"INSERT INTO {table} VALUES {', '.join(f'({start + n}, {n})' for n in range(1_000))}")
+
+
+def test_a_plan_is_made_anew_when_a_table_has_grown_though_others_are_far_larger() -> None:
     database = SqlDatabase()
-    database.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER)")
-    database.execute("CREATE TABLE b (id INTEGER PRIMARY KEY, n INTEGER)")
+    for table in ("a", "b", "large"):
+        database.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, n INTEGER)")
+    insert(database, "large", 0, 30_000)
     query = "SELECT * FROM a JOIN b ON b.id = a.n"
     assert plan(database, query)[0] == "Nested Loop"
-    for start in range(0, 3_000, 1_000):
-        for table in "ab":
-            database.execute(f"INSERT INTO {table} VALUES {', '.join(f'({start + n}, {n})' for n in range(1_000))}")
+    insert(database, "a", 0, 4_000)
+    insert(database, "b", 0, 4_000)
     assert plan(database, query)[0] == "Hash Join"
+    database.execute("DELETE FROM a WHERE id > 3")
+    database.execute("TRUNCATE b")
+    assert database.rows(query) == []
+
+
+def test_a_plan_is_kept_while_its_tables_are_about_the_same() -> None:
+    database = SqlDatabase()
+    for table in ("a", "other"):
+        database.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, n INTEGER)")
+    insert(database, "a", 0, 1_000)
+    parsed = database.engine.parse("SELECT count(*) FROM a")
+    first = database.engine.prepare(parsed, database.view)
+    insert(database, "other", 0, 10_000)
+    insert(database, "a", 1_000, 2_000)
+    assert database.engine.prepare(parsed, database.view) is first
+    insert(database, "a", 3_000, 15_000)
+    second = database.engine.prepare(parsed, database.view)
+    assert second is not first
+    database.execute("CREATE TABLE new ()")
+    assert database.engine.prepare(parsed, database.view) is not second
+
+
+def test_an_index_makes_a_cached_plan_better_and_goes_with_it() -> None:
+    database = SqlDatabase()
+    database.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER)")
+    database.execute("CREATE VIEW v AS SELECT id, n FROM a")
+    insert(database, "a", 0, 1_000)
+    query = "SELECT id FROM v WHERE n = 5"
+    assert plan(database, query)[0] == "Seq Scan on a"
+    database.execute("CREATE INDEX a_n ON a (n)")
+    assert plan(database, query)[0] == "Index Scan using a_n on a"
+    database.execute("DROP INDEX a_n")
+    assert plan(database, query)[0] == "Seq Scan on a"
+    assert database.rows(query) == [(5,)]
+    database.execute("CREATE OR REPLACE VIEW v AS SELECT id, n + 1 AS n FROM a")
+    assert database.rows(query) == [(4,)]
