@@ -9,17 +9,17 @@ from mynode.relation.catalog import table_names
 from mynode.relation.rows import TableRows
 from mynode.relation.schema import Table
 from mynode.sql import plan
-from mynode.sql.compiler import Compiler
+from mynode.sql.compiler import Compiler, RowsFunction
 from mynode.sql.executor import alter_table, changes, grouping, operators, schema_changes, set_operations, subqueries
 from mynode.sql.executor.analyze import analyzed, measured
-from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext, RowsOf
 from mynode.sql.executor.foreign_keys import CascadedTable, ForeignKeys
 from mynode.sql.executor.insert_or import insert_or
 from mynode.sql.executor.joins import JoinSide, hash_joined, inner_joined, lookup_joined
-from mynode.sql.executor.output import Returning, select, text_places
+from mynode.sql.executor.output import Returning, select, select_at_once, text_places
 from mynode.sql.executor.per_row import PerRow, computed, queried
 from mynode.sql.executor.row_checks import row_check
-from mynode.sql.executor.scan import Given, key_points, key_range, scan, whole
+from mynode.sql.executor.scan import Given, key_points, key_range, row_at, scan, whole
 from mynode.sql.executor.sort import SortPass, sorted_rows
 from mynode.sql.explain import explain
 from mynode.sql.expressions import AggregateCall, ColumnValue, Constant, Expression, PlanColumn, SortKey, conjunction
@@ -49,6 +49,9 @@ class Builder:
     def statement(self, node: plan.Plan) -> Execute:
         match node:
             case plan.Select():
+                at_once = self._at_once(node.input)
+                if at_once is not None:
+                    return select_at_once(at_once)
                 return select(self.query(node.input), text_places(node.input.columns))
             case plan.Insert():
                 return self._insert(node)
@@ -132,6 +135,19 @@ class Builder:
         """The rows of a statement that changes what it may read: none of them may come from its own writes."""
         return self.query(node) if _reads_at_once(node) else operators.gathered(self.query(node))
 
+    def _at_once(self, node: plan.QueryNode) -> RowsOf | None:
+        """One row by its key, computed from or tested: what most statements of programs ask for. None for the rest."""
+        match node:
+            case plan.Scan(path=path, access=plan.KeyPoints((key,), ())) if path is not None and not self._measures:
+                if path.is_unique and len(key) == len(path.columns) and not node.bare:
+                    values = Compiler().value_rows((key,))
+                    return row_at(self.tables[node.table.name], path, values, _given(node))
+            case plan.Filter() | plan.Project():
+                source = self._at_once(node.input)
+                if source is not None:
+                    return operators.computed_at_once(source, _computed(node))
+        return None
+
     def query(self, node: plan.QueryNode) -> Batches:
         made = self._operator(node)
         return measured(made, node) if self._measures else made
@@ -145,8 +161,7 @@ class Builder:
             case plan.Scan():
                 return self._scan(node)
             case plan.Filter():
-                compute = Compiler(node.input.columns).rows(node.condition, None)
-                return operators.computed(self.query(node.input), compute)
+                return operators.computed(self.query(node.input), _computed(node))
             case plan.Project():
                 return self._project(node)
             case plan.Sort():
@@ -185,7 +200,7 @@ class Builder:
         rows, path = self.tables[node.table.name], node.path
         if node.bare:
             rows = rows.without_values()
-        give = Given(reverse=node.reverse, with_key=node.key is not None, bare=node.bare)
+        give = _given(node)
         if path is None:
             return scan(rows, None, whole((rows.low, rows.high)), give)
         match node.access:
@@ -330,6 +345,15 @@ def _looking_back(node: plan.Insert | plan.Update | plan.Delete, execute: Execut
         return execute(context)
 
     return run
+
+
+def _given(node: plan.Scan) -> Given:
+    return Given(reverse=node.reverse, with_key=node.key is not None, bare=node.bare)
+
+
+def _computed(node: plan.Filter | plan.Project) -> RowsFunction:
+    compiler = Compiler(node.input.columns)
+    return compiler.rows(node.condition, None) if isinstance(node, plan.Filter) else compiler.rows(None, node.values)
 
 
 def _reads_at_once(node: plan.QueryNode) -> bool:

@@ -117,6 +117,9 @@ Batches: TypeAlias = Callable[[ExecutionContext], Iterator[list[Row]]]
 """An operator. An execution gives its rows in batches of any size, after no more than `ROWS_PER_STEP` rows examined
 each: so there are empty ones. Whoever takes them may stop early."""
 
+RowsOf: TypeAlias = Callable[[ExecutionContext], list[Row]]
+"""An operator that gives a few rows, which take no time worth a pause."""
+
 Execution: TypeAlias = Generator[list[Row], None, Completion]
 """A statement at work: gives batches of at most `limits.ROWS_PER_BATCH` rows; an empty one is a pause, in which other
 tasks may run."""

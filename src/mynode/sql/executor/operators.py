@@ -9,7 +9,7 @@ from mynode.base.sql_errors import InvalidLimitError, InvalidOffsetError
 from mynode.mvcc.keyspace import CATALOG
 from mynode.relation.keys import CATALOG_END
 from mynode.sql.compiler import RowsFunction
-from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext, RowsOf
 from mynode.sql.executor.pace import Pace
 from mynode.values.types import Row, Value
 
@@ -52,6 +52,14 @@ def computed(source: Batches, compute: RowsFunction) -> Batches:
                 yield batch
 
     return run
+
+
+def computed_at_once(source: RowsOf, compute: RowsFunction) -> RowsOf:
+    def rows_of(context: ExecutionContext) -> list[Row]:
+        rows = source(context)
+        return compute(rows, context) if rows else rows
+
+    return rows_of
 
 
 def gathered(source: Batches) -> Batches:

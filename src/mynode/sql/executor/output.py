@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from mynode.base.limits import BYTES_PER_BATCH, ROWS_PER_BATCH
-from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext
+from mynode.sql.executor.context import Batches, Execute, Execution, ExecutionContext, RowsOf
 from mynode.sql.executor.per_row import PerRow
 from mynode.sql.expressions import PlanColumn
 from mynode.sql.result import Completion
@@ -38,6 +38,18 @@ def select(source: Batches, texts: list[int], tag: str = "SELECT") -> Execute:
             count += len(held)
             yield from _sized(held, texts)
         return Completion(f"{tag} {count}" if tag == "SELECT" else tag, count)
+
+    return run
+
+
+def select_at_once(rows_of: RowsOf) -> Execute:
+    """The same of what gives one row at most."""
+
+    def run(context: ExecutionContext) -> Execution:
+        rows = rows_of(context)
+        if rows:
+            yield rows
+        return Completion(f"SELECT {len(rows)}", len(rows))
 
     return run
 

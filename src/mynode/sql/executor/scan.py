@@ -10,10 +10,11 @@ from mynode.mvcc.transaction import Transaction, runs_of
 from mynode.relation.keys import ABOVE
 from mynode.relation.paths import AccessPath, Bound, KeyLimits
 from mynode.relation.rows import TableRows
-from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext, RowsOf
 from mynode.values.types import Row
 
 Limits: TypeAlias = Callable[[ExecutionContext], KeyLimits]
+Keys: TypeAlias = Callable[[ExecutionContext], Sequence[Row]]
 
 _FIRST_STEP: Final = 16
 """Rows of the first batch; each is twice as large as the one before it, so that a LIMIT reads little in vain."""
@@ -96,7 +97,7 @@ def key_range(
 def key_points(
     rows: TableRows,
     path: AccessPath,
-    keys: Callable[[ExecutionContext], Sequence[Row]],
+    keys: Keys,
     width: int,
     null_places: Sequence[int],
     give: Given,
@@ -105,6 +106,26 @@ def key_points(
 
     A NULL equals none, but in the `null_places` it is looked for.
     """
+    wanted = _wanted(rows, path, keys, width, null_places, give)
+    if path.is_unique and width == len(path.columns) and not null_places:
+        return _single_rows(_finder(rows, path, give), wanted)
+
+    def run(context: ExecutionContext) -> Iterator[list[Row]]:
+        for prefix in wanted(context):
+            yield from _between(rows, path, prefix, prefix + ABOVE, give, context.transaction)
+
+    return run
+
+
+def row_at(rows: TableRows, path: AccessPath, key: Keys, give: Given) -> RowsOf:
+    """The row with the one key of a unique path, if there is one, without batches."""
+    wanted, find = _wanted(rows, path, key, len(path.columns), (), give), _finder(rows, path, give)
+    return lambda context: find(context.transaction, wanted(context))
+
+
+def _wanted(
+    rows: TableRows, path: AccessPath, keys: Keys, width: int, null_places: Sequence[int], give: Given
+) -> Callable[[ExecutionContext], list[bytes]]:
     encode = rows.encode_key if path.is_primary else path.encoder()
     compared = [place for place in range(width) if place not in null_places]
 
@@ -115,21 +136,12 @@ def key_points(
             found = [encode(key) for key in keys(context) if None not in key]
         return found if len(found) <= 1 else sorted(set(found), reverse=give.reverse)
 
-    if path.is_unique and width == len(path.columns) and not null_places:
-        return _single_rows(rows, path, wanted, with_key=give.with_key)
-
-    def run(context: ExecutionContext) -> Iterator[list[Row]]:
-        for prefix in wanted(context):
-            yield from _between(rows, path, prefix, prefix + ABOVE, give, context.transaction)
-
-    return run
+    return wanted
 
 
-def _single_rows(
-    rows: TableRows, path: AccessPath, wanted: Callable[[ExecutionContext], list[bytes]], *, with_key: bool
-) -> Batches:
-    """At most one row for each key."""
-    decode = rows.decode
+def _finder(rows: TableRows, path: AccessPath, give: Given) -> Callable[[Transaction, Sequence[bytes]], list[Row]]:
+    """From full keys of a unique path to the rows that there are, at most one each."""
+    decode, with_key = rows.decode, give.with_key
 
     def by_primary_key(transaction: Transaction, keys: Sequence[bytes]) -> list[Row]:
         get = transaction.get
@@ -145,8 +157,12 @@ def _single_rows(
         items = [item for key in keys if (item := path.find(transaction, key)) is not None]
         return [(*decode(record), key) if with_key else decode(record) for key, record in items]
 
-    find = by_primary_key if path.is_primary else by_index
+    return by_primary_key if path.is_primary else by_index
 
+
+def _single_rows(
+    find: Callable[[Transaction, Sequence[bytes]], list[Row]], wanted: Callable[[ExecutionContext], list[bytes]]
+) -> Batches:
     def run(context: ExecutionContext) -> Iterator[list[Row]]:
         keys = wanted(context)
         for start in range(0, len(keys), ROWS_PER_STEP):
