@@ -38,6 +38,9 @@ _QUERIES: Final = {
     "group by, 1,000 groups": "SELECT k, count(*), sum(v) FROM big GROUP BY k",
     "group by, 10 groups": "SELECT k % 10, count(*), min(v), max(v) FROM big GROUP BY k % 10",
     "count(*)": "SELECT count(*) FROM big",
+    "distinct": "SELECT DISTINCT k FROM big",
+    "order by, limit 10": "SELECT id, v FROM big ORDER BY v, id LIMIT 10",
+    "filter": "SELECT id, v FROM big WHERE k < 50 AND v % 2 = 0",
     "filter and sum": "SELECT sum(v) FROM big WHERE k < 500 AND v % 2 = 0",
     "hash join 100,000 x 100,000": "SELECT count(*), sum(a.v + b.v) FROM a JOIN b ON b.a_n = a.n",
 }
