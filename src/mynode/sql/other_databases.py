@@ -133,6 +133,8 @@ def hint_for_syntax(previous: str, current: str, following: str, expected: Colle
         return "write INSERT INTO table (column, ...) VALUES (value, ...)"
     if (current, following) == ("NOT", "NULL"):
         return "write IS NOT NULL"
+    if current == "%" and following in ("S", "(") and "an expression" in expected:
+        return "write ? or $1 for a parameter"
     if previous == "TOP" and current.isdigit():
         return "write LIMIT count at the end"
     if previous == "," and not _AFTER_A_COMMA.isdisjoint(expected) and (current == ")" or current in _CLAUSES):
