@@ -125,6 +125,35 @@ async def test_a_node_that_was_cut_off_serves_old_views_while_it_gets_a_snapshot
         await assert_all_agree(cluster, 130)
 
 
+async def test_the_past_comes_with_a_snapshot(autojump_clock: MockClock) -> None:
+    """Also what a node never saw by itself, and what is deleted or overwritten by the time of the snapshot."""
+    async with small_logs(8) as cluster:
+        down = await a_follower(cluster)
+        behind = (await cluster.nodes[down].status()).last_log_index
+        await cluster.crash(down)
+        await trio.sleep(PATIENCE_S)
+        past: dict[int, list[Row]] = {}
+        client = SqlClient(cluster.nodes[await cluster.leader()])
+        for step in range(4):
+            await write(cluster, 40 * step, 40)
+            await client.execute("UPDATE t SET value = ? WHERE id % 5 = 1", f"step {step}")
+            await client.execute("DELETE FROM t WHERE id % 5 = ?", step)
+            version = (await cluster.nodes[await cluster.leader()].status()).applied_index
+            past[version] = await client.execute(ALL_ROWS)
+        await wait_until_cut_beyond(cluster, behind)
+        await cluster.start(down)
+        reader = SqlClient(cluster.nodes[down])
+        assert await reader.execute(ALL_ROWS, timeout_s=60) == past[version]
+        assert (await cluster.nodes[down].status()).first_log_index > behind + 1, "it got a snapshot"
+        for at, rows in past.items():
+            assert await reader.execute(f"SELECT id, value FROM t AS OF SYSTEM TIME {at} ORDER BY id") == rows
+        await cluster.crash(down)
+        await cluster.start(down)
+        reader = SqlClient(cluster.nodes[down])
+        for at, rows in past.items():
+            assert await reader.execute(f"SELECT id, value FROM t AS OF SYSTEM TIME {at} ORDER BY id") == rows
+
+
 async def test_a_cluster_restarts_with_cut_logs(autojump_clock: MockClock) -> None:
     async with small_logs(3) as cluster:
         for round_ in range(3):

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 import trio
+from trio_util import AsyncValue
 
 from mynode.base.errors import (
     ConnectionFailedError,
@@ -29,6 +30,7 @@ class Registers:
     Attributes:
         history: the operations of each register; those that certainly were not executed are left out.
         refused: how many those are.
+        answered: how many operations came back.
     """
 
     def __init__(self, random: Random) -> None:
@@ -37,6 +39,7 @@ class Registers:
         self._next_value = 0
         self.history: dict[int, list[Operation]] = {register: [] for register in range(REGISTERS)}
         self.refused = 0
+        self.answered: AsyncValue[int] = AsyncValue(0)
 
     async def create(self, client: Client) -> None:
         await client.execute("CREATE TABLE register (id INTEGER PRIMARY KEY, value INTEGER NOT NULL)")
@@ -47,6 +50,11 @@ class Registers:
         while not stop.is_set():
             await self._operate(client, self._random.randrange(REGISTERS), self._random.choice(list(Kind)))
             await trio.sleep(self._random.uniform(0, 0.1))
+
+    async def more(self, count: int) -> None:
+        """Wait until so many more operations came back."""
+        least = self.answered.value + count
+        await self.answered.wait_value(lambda answered: answered >= least)
 
     async def read_all(self, read: Callable[[int], Awaitable[int]]) -> None:
         """A last look through one node, which must show what was acknowledged even if no client read it."""
@@ -95,6 +103,7 @@ class Registers:
             return  # nobody knows what came of it
         else:
             operation.returned = self._tick()
+            self.answered.value += 1
 
 
 async def read_with(client: Client, register: int) -> int:
