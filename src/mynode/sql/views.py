@@ -82,6 +82,8 @@ def _column_names(statement: ast.CreateView, columns: Sequence[PlanColumn]) -> t
 def _written_out(text: str, stars: Mapping[int, Sequence[PlanColumn]]) -> str:
     """The query with each `*`, and TABLE, as the columns that it stands for."""
     for position in sorted(stars, reverse=True):
+        if not stars[position]:
+            continue  # There is no text for no columns; the view sees none of those to come.
         columns = ", ".join(
             quoted(column.name) if column.source is None else f"{quoted(column.source)}.{quoted(column.name)}"
             for column in stars[position]
