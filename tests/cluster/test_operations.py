@@ -12,7 +12,7 @@ import trio
 
 import mynode.trio
 from mynode.base.address import Address
-from mynode.base.exit_codes import EXIT_REMOVED, EXIT_USAGE
+from mynode.base.exit_codes import EXIT_DAMAGED, EXIT_REMOVED, EXIT_USAGE
 from mynode.cluster.survey import wait_for_leader
 from mynode.testing.cluster import RealCluster, real_cluster
 from mynode.testing.load import load
@@ -86,19 +86,41 @@ async def test_from_one_node_to_seven_and_back_to_one_under_load(tmp_path: Path)
                 assert (await run("members", "add", f"{node_id}={nodes[node_id]}", everybody))[0] == 0
                 await work.more(5)
             for number in range(6):
-                with trio.fail_after(20):
+                with trio.fail_after(60):
                     leader = await wait_for_leader(tuple(nodes.values()))
                 gone = leader if number % 2 == 0 else next(node_id for node_id in nodes if node_id != leader)
                 del nodes[gone]
                 everybody = ",".join(map(str, nodes.values()))
                 assert await run("members", "remove", str(gone), everybody) == (0, f"node {gone} is removed\n")
-                with trio.fail_after(20):
+                with trio.fail_after(60):
                     assert await cluster.wait_for_end(gone) == EXIT_REMOVED
                 assert "this node was removed from the cluster" in cluster.log(gone)
                 await work.more(5)
             assert set(client.known_addresses) == {*client.addresses, *map(str, nodes.values())}
         code, listed = await run("members", "list", everybody, "--format", "json")
         assert (code, [each["node_id"] for each in json.loads(listed)]) == (0, list(nodes))
+
+
+async def test_a_node_whose_data_was_deleted_is_kept_out_until_it_is_replaced(tmp_path: Path) -> None:
+    async with real_cluster(tmp_path, nodes=3) as cluster:
+        leader = await cluster.wait_for_leader()
+        everybody = addresses(cluster)
+        async with mynode.trio.connect(everybody) as client, load(client, 2) as work:
+            await work.more(10)
+            lost = next(node_id for node_id in cluster.node_ids if node_id != leader)
+            await cluster.kill(lost)
+            cluster.empty(lost)
+            await cluster.start(lost)
+            with trio.fail_after(60):
+                assert await cluster.wait_for_end(lost) == EXIT_DAMAGED
+            assert "this is not the data directory that the cluster knows of this node" in cluster.log(lost)
+            assert f"mynode members remove {lost}" in cluster.log(lost)
+            await work.more(10)
+            assert await run("members", "remove", str(lost), everybody) == (0, f"node {lost} is removed\n")
+            new = await cluster.join(4)
+            await until_answers(new)
+            assert (await run("members", "add", f"4={new}", everybody))[0] == 0
+            await work.more(10)
 
 
 async def until_answers(address: Address) -> None:

@@ -46,7 +46,7 @@ async def received(node: ScriptedNode, count: int) -> list[Message]:
 async def test_messages_arrive_in_order_with_their_sender(bridge: None) -> None:
     node = ScriptedNode()
     sent = [Heartbeat(1, 2, number) for number in range(100)]
-    async with serving(node) as address, GrpcPeerTransport(ME, HERE).connect(2, address) as stream:
+    async with serving(node) as address, GrpcPeerTransport(ME, HERE, "1st").connect(2, address, "") as stream:
         for place in range(0, 100, 10):
             await stream.send(sent[place : place + 10])
         assert await received(node, 100) == sent
@@ -61,7 +61,7 @@ async def test_what_fits_no_frame_goes_in_several(bridge: None) -> None:
     sent = [
         AppendRequest(1, number, 1, (Entry(1, number + 1, EntryKind.COMMAND, b"", payload),), 0) for number in range(5)
     ]
-    async with serving(node) as address, GrpcPeerTransport(ME, HERE).connect(2, address) as stream:
+    async with serving(node) as address, GrpcPeerTransport(ME, HERE, "1st").connect(2, address, "") as stream:
         await stream.send(sent)
         assert await received(node, 5) == sent
     assert len(node.received) > 1
@@ -78,7 +78,7 @@ async def test_frames_that_are_not_for_this_node_are_refused(
     node = ScriptedNode()
     async with serving(node) as address:
         with pytest.raises(ConnectionFailedError, match="came to node 2 of cluster"):
-            async with GrpcPeerTransport(identity, HERE).connect(receiver, address):
+            async with GrpcPeerTransport(identity, HERE, "1st").connect(receiver, address, ""):
                 pass
     assert node.received == []
 
@@ -87,7 +87,7 @@ async def test_a_peer_that_is_not_there_fails_the_connection(bridge: None) -> No
     async with serving(ScriptedNode()) as address:
         pass
     with pytest.raises(ConnectionFailedError, match=str(address)):
-        async with GrpcPeerTransport(ME, HERE).connect(2, address):
+        async with GrpcPeerTransport(ME, HERE, "1st").connect(2, address, ""):
             pass
 
 
@@ -100,7 +100,7 @@ async def test_a_peer_that_speaks_something_else_fails_the_connection(bridge: No
     async with trio.open_nursery() as nursery:
         address = await _listen(nursery, answer)
         with pytest.raises(ConnectionFailedError):
-            async with GrpcPeerTransport(ME, HERE).connect(2, address):
+            async with GrpcPeerTransport(ME, HERE, "1st").connect(2, address, ""):
                 pass
         nursery.cancel_scope.cancel()
 
@@ -115,7 +115,7 @@ async def test_a_peer_that_never_answers_fails_the_connection(bridge: None, monk
     async with trio.open_nursery() as nursery:
         address = await _listen(nursery, stay_silent)
         with pytest.raises(ConnectionFailedError, match="does not answer"):
-            async with GrpcPeerTransport(ME, HERE).connect(2, address):
+            async with GrpcPeerTransport(ME, HERE, "1st").connect(2, address, ""):
                 pass
         nursery.cancel_scope.cancel()
 
@@ -136,7 +136,7 @@ async def test_a_broken_link_is_noticed_by_the_sender(bridge: None) -> None:
     node, stop = ScriptedNode(), trio.Event()
     async with trio.open_nursery() as nursery:
         address = await nursery.start(serve_until, stop, node)
-        async with GrpcPeerTransport(ME, HERE).connect(2, address) as stream:
+        async with GrpcPeerTransport(ME, HERE, "1st").connect(2, address, "") as stream:
             await stream.send([Heartbeat(1, 2, 3)])
             await received(node, 1)
             stop.set()
@@ -162,7 +162,7 @@ async def test_a_sender_that_waits_for_a_dead_peer_is_freed(bridge: None, monkey
                 await trio.sleep_forever()
 
         address = await _listen(nursery, relay)
-        async with GrpcPeerTransport(ME, HERE).connect(2, address) as stream:
+        async with GrpcPeerTransport(ME, HERE, "1st").connect(2, address, "") as stream:
             await stream.send([append])
             await received(node, 1)
             dead.set()
@@ -174,7 +174,7 @@ async def test_a_sender_that_waits_for_a_dead_peer_is_freed(bridge: None, monkey
 async def test_a_link_whose_send_was_cancelled_sends_no_more(bridge: None) -> None:
     """Half a frame may be on its way; what follows would be read as its rest."""
     node = ScriptedNode()
-    async with serving(node) as address, GrpcPeerTransport(ME, HERE).connect(2, address) as stream:
+    async with serving(node) as address, GrpcPeerTransport(ME, HERE, "1st").connect(2, address, "") as stream:
         large = AppendRequest(1, 0, 1, (Entry(1, 1, EntryKind.COMMAND, b"", bytes(15_000_000)),), 0)
         with trio.CancelScope() as scope:
             scope.cancel()

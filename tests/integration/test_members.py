@@ -217,3 +217,57 @@ async def test_a_leader_killed_in_the_middle_of_a_change(moment_s: float, autoju
         for node_id in cluster.nodes:
             assert await SqlClient(cluster.nodes[node_id]).execute("SELECT id FROM t") == [(1,)]
             assert await voters(cluster, node_id) == [1, 2, 3, 4]
+
+
+async def test_a_node_whose_directory_was_emptied_is_kept_out(autojump_clock: MockClock) -> None:
+    """It would vote twice, and deny what it acknowledged. The others go on, and a new node takes its place."""
+    async with cluster_of(3) as cluster, open_client(cluster.transports()) as client, load(client) as work:
+        await work.more(20)
+        leader = await cluster.leader()
+        lost = next(node_id for node_id in cluster.nodes if node_id != leader)
+        await cluster.crash(lost)
+        cluster.empty(lost)
+        node = await cluster.start(lost)
+        with trio.fail_after(5):
+            await node.displaced.wait()
+        assert (await node.status()).last_log_index == 0, "it was told nothing"
+        await work.more(20)
+        await cluster.crash(lost)
+        await change(cluster, ChangeKind.REMOVE, lost)
+        await add(cluster, 4)
+        await work.more(20)
+        del cluster.disks[lost]
+
+
+async def test_two_of_three_whose_directories_were_emptied_elect_nobody(autojump_clock: MockClock) -> None:
+    """They are a majority, and know nothing of what was acknowledged."""
+    async with cluster_of(3) as cluster:
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+        await trio.sleep(1)
+        for node_id in (2, 3):
+            await cluster.crash(node_id)
+            cluster.empty(node_id)
+        for node_id in (2, 3):
+            await cluster.start(node_id)
+        with trio.fail_after(5):
+            for node_id in (2, 3):
+                await cluster.nodes[node_id].displaced.wait()
+
+
+async def test_a_whole_cluster_whose_directories_were_emptied_starts_afresh(autojump_clock: MockClock) -> None:
+    async with cluster_of(3) as cluster:
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+        for node_id in (1, 2, 3):
+            await cluster.crash(node_id)
+            cluster.empty(node_id)
+        await cluster.start_all()
+        await cluster.leader()
+        await SqlClient(cluster.nodes[1]).execute(CREATE)
+
+
+async def test_every_incarnation_is_recorded_soon(autojump_clock: MockClock) -> None:
+    async with cluster_of(3) as cluster:
+        await add(cluster, 4)
+        await trio.sleep(1)
+        for node in cluster.nodes.values():
+            assert sorted(node.raft.membership.incarnations) == [1, 2, 3, 4]

@@ -27,7 +27,7 @@ class BrokenWays:
         self.arrived: list[PeerMessage] = []
 
     @asynccontextmanager
-    async def connect(self, peer: int, address: Address) -> AsyncIterator[BrokenWays]:
+    async def connect(self, peer: int, address: Address, incarnation: str) -> AsyncIterator[BrokenWays]:
         await trio.lowlevel.checkpoint()
         self.opened += 1
         yield self

@@ -94,7 +94,10 @@ class PeerLinks:
         for peer in membership.members:
             address = self.address(peer, membership)
             if peer != self._node_id and address is not None:
-                self._open(peer, address).scope.deadline = inf
+                link = self._open(peer, address)
+                link.scope.deadline = inf
+                if link.actor is not None:
+                    link.actor.incarnation = membership.incarnations.get(peer, "")
 
     def greet(self, peer: NodeId, address: Address) -> None:
         """This node, perhaps no member, speaks to us and can be reached there."""

@@ -13,7 +13,7 @@ from mynode.actors.ports import PeerMessage, PeerTransport
 from mynode.actors.protocol import RAFT_RESERVED, LinkBroken, PeerBatch, RaftMessage
 from mynode.base.address import Address
 from mynode.base.errors import ConnectionFailedError
-from mynode.base.ids import NodeId
+from mynode.base.ids import Incarnation, NodeId
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,8 @@ class PeerLinkActor:
         self._transport = transport
         self._random = random
         self._peer_is_there = trio.Event()
+        self.incarnation: Incarnation = ""
+        """That of the member, if it is known."""
 
     def peer_is_there(self) -> None:
         """The peer has come to us: if the link is down, try it now. A vote in answer must not wait for the next try."""
@@ -56,7 +58,7 @@ class PeerLinkActor:
         while True:
             is_second_try = bool(unsent)
             try:
-                async with self._transport.connect(self._peer, self._address) as stream:
+                async with self._transport.connect(self._peer, self._address, self.incarnation) as stream:
                     log.info("peer connected", peer=self._peer)
                     retry_s = FIRST_RETRY_S
                     while True:

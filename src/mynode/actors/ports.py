@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from mynode.base.address import Address
-from mynode.base.ids import LogIndex, NodeId, Term
+from mynode.base.ids import Incarnation, LogIndex, NodeId, Term
 from mynode.raft.effects import Role
 from mynode.raft.membership import MembershipChange
 from mynode.raft.messages import Message
@@ -167,14 +167,29 @@ PeerMessage: TypeAlias = Message | LaneMessage
 """What nodes say to each other: Raft's messages, and the lane's beside them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incarnations:
+    """How a stream between two nodes begins: who its sender is, and whom it expects. Empty where that is not known."""
+
+    sender: Incarnation
+    receiver: Incarnation
+
+
 class PeerPort(Protocol):
     """Where other nodes' messages come in: the inboxes of raft and lane_router."""
 
     def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         """Never waits; drops the messages when the inbox is full (Raft tolerates loss)."""
 
-    def greet(self, sender: NodeId, address: Address) -> None:
-        """`sender` opened a stream, and can be reached at `address`."""
+    def greet(self, sender: NodeId, address: Address | None, hello: Incarnations) -> None:
+        """`sender` opens a stream, and can be reached at `address`.
+
+        Raises:
+            WrongIncarnationError: one of the two is not the incarnation that the other one knows as the member.
+        """
+
+    def is_known_otherwise(self, peer: NodeId, incarnation: Incarnation) -> bool:
+        """Whether the member of that number is another incarnation: what this one says must not count."""
 
 
 class PeerStream(Protocol):
@@ -191,8 +206,10 @@ class PeerStream(Protocol):
 class PeerTransport(Protocol):
     """Opens streams to other nodes."""
 
-    def connect(self, peer: NodeId, address: Address) -> AbstractAsyncContextManager[PeerStream]:
-        """A stream to `peer`, which is at `address`, open within the context.
+    def connect(
+        self, peer: NodeId, address: Address, incarnation: Incarnation
+    ) -> AbstractAsyncContextManager[PeerStream]:
+        """A stream to `peer`, which is at `address`, open within the context. `incarnation`: the member's, if known.
 
         Raises:
             ConnectionFailedError: on entry, when the peer cannot be reached or refuses us.

@@ -42,7 +42,7 @@ from mynode.machine.machine import Machine, MachineStatus
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.effects import InstallSnapshot, Load, LoadSnapshot, Persist, RaftStatus, StoreSnapshotChunk
-from mynode.raft.events import Compacted, SnapshotInstalled, SnapshotLoaded, SnapshotStored
+from mynode.raft.events import Compacted, PeerIntroduced, SnapshotInstalled, SnapshotLoaded, SnapshotStored
 from mynode.raft.membership import Membership, MembershipChange
 from mynode.raft.messages import Entry, Message
 from mynode.session.api import KnownMembers, SessionRequest, StatementReply, StatementRequest
@@ -172,6 +172,7 @@ RaftMessage: TypeAlias = (
     | ReadAsk
     | FromPeer
     | LinkBroken
+    | PeerIntroduced
     | PersistDone
     | LoadDone
     | DiskFull

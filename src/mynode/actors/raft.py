@@ -183,9 +183,9 @@ class RaftActor:
                 case CheckpointDone(index):
                     self._checkpoint = message
                     steps.append(events.SnapshotTaken(index))
-                case (
-                    events.Compacted() | events.SnapshotLoaded() | events.SnapshotStored() | events.SnapshotInstalled()
-                ):
+                case events.Compacted() | events.PeerIntroduced():
+                    steps.append(message)
+                case events.SnapshotLoaded() | events.SnapshotStored() | events.SnapshotInstalled():
                     steps.append(message)
                 case Applied():
                     self._unapplied_halves -= 1

@@ -157,6 +157,13 @@ class RemovedError(MyNodeError):
     deterministic = False
 
 
+class WrongIncarnationError(MyNodeError):
+    """A node comes with another data directory than the one that the cluster knows of it."""
+
+    sqlstate = "MN003"
+    deterministic = False
+
+
 class OperationRefusedError(MyNodeError):
     """The cluster is not in a state in which it does what an operator asked for; nothing was done."""
 

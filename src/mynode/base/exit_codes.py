@@ -14,6 +14,7 @@ from mynode.base.errors import (
     NoQuorumError,
     OutcomeUnknownError,
     RemovedError,
+    WrongIncarnationError,
 )
 
 EXIT_DONE: Final = 0
@@ -24,7 +25,8 @@ EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
 """No node is reachable, or none with a quorum."""
 EXIT_DAMAGED: Final = 4
-"""A node's files are damaged or missing; starting it again would not help. `mynode repair` explains the choices."""
+"""A node's files are damaged, missing or not its own; starting it again would not help. `mynode repair` explains the
+choices."""
 EXIT_REMOVED: Final = 5
 """The node was removed from its cluster: starting it again would not help."""
 EXIT_INTERRUPTED: Final = 130
@@ -36,7 +38,7 @@ def exit_code(error: MyNodeError) -> int:
     match error:
         case ConfigError() | DataDirectoryError() | AddressInUseError():
             return EXIT_USAGE
-        case CorruptionError():
+        case CorruptionError() | WrongIncarnationError():
             return EXIT_DAMAGED
         case RemovedError():
             return EXIT_REMOVED

@@ -16,6 +16,9 @@ LogIndex: TypeAlias = int
 Version: TypeAlias = int
 """The raft index of the entry whose transaction wrote a record; a read view at version v sees all records <= v."""
 
+Incarnation: TypeAlias = str
+"""16 hex digits, chosen at random when a data directory is made: the same node with another one has forgotten all."""
+
 ProposalId: TypeAlias = bytes
 """12 bytes: 8 random ones of the node's start, 4 of a counter. Names one proposal, so that its node knows the entry."""
 

@@ -31,9 +31,9 @@ _REPLACE = """\
        join = ["HOST:PORT"] in place of members
     4. mynode members add NUMBER=ITS-HOST:PORT HOST:PORT      it gets a snapshot as a learner, then it votes
   Not safe:
-    - an empty directory under the old number {node}: that node forgets its votes and what it acknowledged, and two
-      leaders of one term, or the loss of acknowledged writes, become possible
-    - another node's directory, or an old copy of this one: the same
+    - an old copy of this directory: that node forgets its votes and what it acknowledged, and two leaders of one
+      term, or the loss of acknowledged writes, become possible
+    - an empty directory under the old number {node}, or another node's: the same, if it were not refused
     - to delete or shorten files of the raft log: the same
   Without a majority, or with a single node, only a backup helps; `mynode dump {directory}` shows what can be read."""
 

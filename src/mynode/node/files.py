@@ -10,6 +10,7 @@ from pathlib import Path
 from mynode.actors.ports import NodeIdentity
 from mynode.base.disk import Disk
 from mynode.base.errors import CorruptionError
+from mynode.base.ids import Incarnation
 from mynode.base.limits import SEGMENT_BYTES
 from mynode.storage.data_directory import DataDirectory
 from mynode.storage.incoming_snapshot import finish_install
@@ -20,14 +21,18 @@ from mynode.storage.raft_log import RaftLog
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """A node's opened files: the tree as of its last checkpoint, and the raft log, which goes on from there."""
+    """A node's opened files: the tree as of its last checkpoint, and the raft log, which goes on from there.
+
+    `incarnation` is that of the data directory they are in.
+    """
 
     disk: Disk
     raft_log: RaftLog
     engine: PageEngine
+    incarnation: Incarnation
 
     @classmethod
-    def open(cls, disk: Disk, *, segment_bytes: int = SEGMENT_BYTES) -> NodeFiles:
+    def open(cls, disk: Disk, incarnation: Incarnation, *, segment_bytes: int = SEGMENT_BYTES) -> NodeFiles:
         """Open both, or begin them. A snapshot whose install a crash interrupted is installed.
 
         Raises:
@@ -46,7 +51,7 @@ class NodeFiles:
             )
         if engine.applied_index and not engine.applied.membership:
             raise CorruptionError("the checkpoint holds no configuration of the cluster", file=FILE_NAME, offset=0)
-        return cls(disk, raft_log, engine)
+        return cls(disk, raft_log, engine, incarnation)
 
     def close(self) -> None:
         """Closing twice is harmless."""
@@ -65,7 +70,9 @@ def open_files(directory: Path, identity: NodeIdentity, *, segment_bytes: int = 
     with (
         _located(directory),
         closing(DataDirectory.open(directory, identity.node_id, identity.cluster_id)) as data_directory,
-        closing(NodeFiles.open(data_directory.disk, segment_bytes=segment_bytes)) as files,
+        closing(
+            NodeFiles.open(data_directory.disk, data_directory.identity.incarnation, segment_bytes=segment_bytes)
+        ) as files,
     ):
         yield files
 

@@ -23,6 +23,7 @@ from mynode.actors.log_store import BesideLoop, LogStoreActor, RunBlocking, in_t
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.ports import (
+    Incarnations,
     Members,
     NodeIdentity,
     NodeStatus,
@@ -67,8 +68,9 @@ from mynode.base.errors import (
     NotLeaderError,
     OutcomeUnknownError,
     ShuttingDownError,
+    WrongIncarnationError,
 )
-from mynode.base.ids import NodeId, SessionId
+from mynode.base.ids import Incarnation, NodeId, SessionId
 from mynode.base.limits import (
     CHECKPOINT_ENTRIES,
     ELECTION_TICKS,
@@ -82,6 +84,7 @@ from mynode.node.files import NodeFiles
 from mynode.node.reports import members_report, status_report
 from mynode.raft.core import RaftConfig, RaftCore, Restored
 from mynode.raft.effects import RaftStatus, Role, Snapshot
+from mynode.raft.events import PeerIntroduced
 from mynode.raft.membership import ChangeKind, Membership, MembershipChange, decode_membership
 from mynode.session.api import StatementRequest
 from mynode.session.lane import Lane
@@ -148,6 +151,9 @@ class Node:
         files: the opened files; the node writes to them and does not close them.
         checkpoint_entries: so many entries make a checkpoint due, and stay in the log before it.
         timeouts: of what clients do, or do not do.
+
+    Attributes:
+        displaced: set when another node knows this one as another incarnation.
     """
 
     def __init__(
@@ -163,6 +169,8 @@ class Node:
     ) -> None:
         self._timeouts = timeouts
         self._identity = identity
+        self._incarnation = files.incarnation
+        self.displaced = trio.Event()
         self._members = members
         self._timing = timing
         self._surroundings = surroundings
@@ -246,6 +254,7 @@ class Node:
             node_id=self._identity.node_id,
             voters=tuple(sorted(self._members)),
             addresses={member: str(address) for member, address in self._members.items()},
+            incarnation=files.incarnation,
             heartbeat_ticks=timing.heartbeat_ticks,
             election_ticks=timing.election_ticks,
             promise_ms=timing.promise_ms,
@@ -300,6 +309,10 @@ class Node:
             nursery.start_soon(self.raft.tick, self._timing.tick_ms / 1000, self._surroundings.sleep)
             nursery.start_soon(self._links.run)
 
+    @property
+    def node_id(self) -> NodeId:
+        return self._identity.node_id
+
     # --- ports -------------------------------------------------------------------------------------------------------
 
     def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
@@ -311,9 +324,24 @@ class Node:
         if for_raft and len(self._raft_inbox) < PEER_INBOX_MESSAGES:
             self._raft_inbox.post(FromPeer(sender, for_raft))
 
-    def greet(self, sender: NodeId, address: Address) -> None:
-        """See `PeerPort.greet`."""
-        self._links.greet(sender, address)
+    def greet(self, sender: NodeId, address: Address | None, hello: Incarnations) -> None:
+        """See `PeerPort.greet`. A node that is not whom the others know as the member stops."""
+        if hello.receiver and hello.receiver != self._incarnation:
+            self.displaced.set()
+            raise WrongIncarnationError(
+                f"node {self._identity.node_id} has another data directory than the one that the cluster knows"
+            )
+        if address is not None:
+            self._links.greet(sender, address)
+        if self.is_known_otherwise(sender, hello.sender):
+            raise WrongIncarnationError(f"node {sender} has another data directory than the one that the cluster knows")
+        if hello.sender:
+            self._raft_inbox.post(PeerIntroduced(sender, hello.sender), leave=RAFT_RESERVED)
+
+    def is_known_otherwise(self, peer: NodeId, incarnation: Incarnation) -> bool:
+        """See `PeerPort.is_known_otherwise`."""
+        known = self.raft.membership.incarnations.get(peer)
+        return known is not None and known != incarnation
 
     async def members(self) -> Members:
         """See `ClusterPort.members`."""
@@ -356,7 +384,7 @@ class Node:
         sent to other nodes, and open transactions get a while to end by themselves. What is left ends, each statement
         with its final reply. On a node that was removed nothing would come of waiting: it learns of no outcome.
         """
-        if not self.raft.removed.is_set():
+        if not self.raft.removed.is_set() and not self.displaced.is_set():
             await self._hand_over()
             with trio.move_on_after(DRAIN_TIMEOUT_S):
                 await self.front.drain()

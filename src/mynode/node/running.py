@@ -11,7 +11,7 @@ from trio_util import wait_any
 
 from mynode.actors.ports import NodeIdentity
 from mynode.actors.sql_session import Timeouts
-from mynode.base.errors import RemovedError
+from mynode.base.errors import RemovedError, WrongIncarnationError
 from mynode.config import NodeConfig
 from mynode.node.files import open_files
 from mynode.node.node import Node, Surroundings, Timing
@@ -31,6 +31,7 @@ async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[
 
     Raises:
         RemovedError: it was removed.
+        WrongIncarnationError: the cluster knows it with another data directory.
     """
     stop = trio.Event()
     async with trio.open_nursery() as watcher:
@@ -39,10 +40,17 @@ async def run_until_cancelled(node: Node, serve_clients: Callable[[], Awaitable[
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(node.run)
                 nursery.start_soon(serve_clients)
-                await wait_any(stop.wait, node.raft.removed.wait)
+                await wait_any(stop.wait, node.raft.removed.wait, node.displaced.wait)
                 await node.stop()
                 nursery.cancel_scope.cancel()
         watcher.cancel_scope.cancel()
+    if node.displaced.is_set():
+        raise WrongIncarnationError(
+            "this is not the data directory that the cluster knows of this node: it was emptied, or another took its "
+            "place; the node could vote twice",
+            hint=f"Put the right one back. If it is lost: `mynode members remove {node.node_id}`, and add a new node "
+            "with an empty directory and another number.",
+        )
     if node.raft.removed.is_set():
         raise RemovedError("this node was removed from the cluster", hint="Its data directory is of no use any more.")
 
@@ -60,7 +68,7 @@ async def run_node(config: NodeConfig) -> None:
     Raises:
         DataDirectoryError, CorruptionError, AddressInUseError: it cannot start.
         ConfigError: the cluster that it is to join is another one, or has no place for it.
-        RemovedError: it was removed from the cluster.
+        RemovedError, WrongIncarnationError: it is no member of the cluster any more, or not the one that it was.
         DiskError: the disk failed; the node must not go on.
     """
     identity = NodeIdentity(config.cluster_id, config.node_id)
@@ -70,7 +78,7 @@ async def run_node(config: NodeConfig) -> None:
             members = {} if config.join else dict(config.members) or {config.node_id: advertised}
             if config.join and not files.raft_log.last_index:
                 await check_cluster(config.join, identity, advertised)
-            surroundings = Surroundings(transport=GrpcPeerTransport(identity, advertised))
+            surroundings = Surroundings(transport=GrpcPeerTransport(identity, advertised, files.incarnation))
             timing = Timing(config.tick_ms, config.heartbeat_ticks, config.election_ticks, config.lease_reads)
             node = Node(
                 identity,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mynode.base import limits
-from mynode.base.ids import LogIndex, NodeId, Term
+from mynode.base.ids import Incarnation, LogIndex, NodeId, Term
 from mynode.raft.effects import HardState, Snapshot
 from mynode.raft.messages import Entry
 
@@ -16,12 +16,14 @@ class RaftConfig:
     """One node's settings; units and meanings as of the same names in `mynode.base.limits`.
 
     `voters` and their `addresses` are the members that a cluster begins with: they count until the log or a snapshot
-    brings a configuration. A node that joins a running cluster has none; it waits to be added.
+    brings a configuration. A node that joins a running cluster has none; it waits to be added. `incarnation` is this
+    node's, or empty.
     """
 
     node_id: NodeId
     voters: tuple[NodeId, ...]
     addresses: Mapping[NodeId, str] = field(default_factory=dict)
+    incarnation: Incarnation = ""
     election_ticks: int = limits.ELECTION_TICKS
     heartbeat_ticks: int = limits.HEARTBEAT_TICKS
     max_append_bytes: int = limits.MAX_APPEND_BYTES

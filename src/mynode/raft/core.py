@@ -54,6 +54,7 @@ from mynode.raft.events import (
     DeliveryPaused,
     EntriesLoaded,
     Event,
+    PeerIntroduced,
     PeerUnreachable,
     Persisted,
     Propose,
@@ -153,6 +154,8 @@ class RaftCore:
                 case PeerUnreachable(peer):
                     if self._leadership is not None:
                         self._leadership.unreachable(peer)
+                case PeerIntroduced(peer, incarnation):
+                    self._state.introduced(peer, incarnation)
                 case TransferLeadership(to):
                     self._transfer(to)
                 case ChangeMembership():
@@ -499,6 +502,8 @@ class RaftCore:
         if leadership is not None and rounds is not None:
             if not leadership.is_handing_over:
                 self._proposals.append_due()
+            if state.unrecorded and leadership.may_change:
+                self._proposals.append_incarnations()
             leadership.advance_commit()
             self._reads.ask(rounds)
             rounds.confirm()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mynode.base.ids import LogIndex, NodeId, ProposalId, Term
+from mynode.base.ids import Incarnation, LogIndex, NodeId, ProposalId, Term
 from mynode.raft.membership import MembershipChange
 from mynode.raft.messages import Entry, Message, Proposal
 
@@ -102,6 +102,14 @@ class PeerUnreachable:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerIntroduced:
+    """The peer has said which incarnation it is. A leader puts it into the configuration, if none is there."""
+
+    peer: NodeId
+    incarnation: Incarnation
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeMembership:
     """An operator wants this change. Only a leader does it, and only if no other one is uncommitted.
 
@@ -169,6 +177,7 @@ Event: TypeAlias = (
     | EntriesLoaded
     | TransferLeadership
     | PeerUnreachable
+    | PeerIntroduced
     | ChangeMembership
     | SnapshotTaken
     | Compacted

@@ -7,24 +7,30 @@ of the old voters and any of the new ones overlap.
 | payload       | is                                                             |
 |---------------|----------------------------------------------------------------|
 | configuration | msgpack [voters, learners, removed]                            |
-| voters        | [[node id, address], …], ascending by id; learners likewise    |
+| voters        | [[node id, address, incarnation], …], ascending by id;         |
+|               | learners likewise                                              |
+| incarnation   | str, of the node's data directory; empty while it is not known |
 | removed       | [node id, …], ascending                                        |
 
 Addresses are opaque to Raft. The number of a removed node is never used again: whatever that node still holds, says or
 is told, however late, then concerns nobody who takes part (what RethinkDB #5289 lost updates by).
+
+A member's incarnation is learnt when it is first heard of, and never changes from then on. A node that comes with
+another one has lost what it promised: it would vote twice, and deny what it acknowledged. It is kept out by whoever
+knows (`mynode.node`), like one that was removed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import msgpack
 
 from mynode.base import limits
 from mynode.base.errors import ProtocolViolationError
-from mynode.base.ids import LogIndex, NodeId
+from mynode.base.ids import Incarnation, LogIndex, NodeId
 from mynode.base.invariant import invariant
 from mynode.raft.messages import Entry, EntryKind
 
@@ -66,11 +72,15 @@ class MembershipChange:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A configuration: each member's address by its id, ascending. A node is a voter, a learner, removed or unknown."""
+    """A configuration: each member's address by its id, ascending. A node is a voter, a learner, removed or unknown.
+
+    `incarnations` has those of the members whose incarnation is known.
+    """
 
     voters: Mapping[NodeId, str] = field(default_factory=dict)
     learners: Mapping[NodeId, str] = field(default_factory=dict)
     removed: frozenset[NodeId] = frozenset()
+    incarnations: Mapping[NodeId, Incarnation] = field(default_factory=dict)
 
     @property
     def members(self) -> Mapping[NodeId, str]:
@@ -80,6 +90,15 @@ class Membership:
     def quorum(self) -> int:
         """How many voters are a majority."""
         return len(self.voters) // 2 + 1
+
+    def unknown_of(self, heard: Mapping[NodeId, Incarnation]) -> dict[NodeId, Incarnation]:
+        """Of these incarnations, those of members whose incarnation is not known yet."""
+        members, known = self.members, self.incarnations
+        return {node_id: each for node_id, each in heard.items() if node_id in members and node_id not in known}
+
+    def knowing(self, heard: Mapping[NodeId, Incarnation]) -> Membership:
+        """The same members, with these incarnations where none is known."""
+        return replace(self, incarnations={**self.incarnations, **self.unknown_of(heard)})
 
     def after(self, change: MembershipChange) -> Membership | ChangeRefusal:
         """The configuration after this change, or why these members do not allow it."""
@@ -101,7 +120,8 @@ class Membership:
                 voters.pop(node_id, None)
                 learners.pop(node_id, None)
                 removed |= {node_id}
-        return Membership(_ascending(voters), _ascending(learners), removed)
+        incarnations = {known: each for known, each in self.incarnations.items() if known not in removed}
+        return Membership(_ascending(voters), _ascending(learners), removed, incarnations)
 
     def _refusal_to_add(self, change: MembershipChange) -> ChangeRefusal | None:
         if change.node_id in self.members:
@@ -118,9 +138,10 @@ def _ascending(nodes: Mapping[NodeId, str]) -> dict[NodeId, str]:
 
 
 def encode_membership(membership: Membership) -> bytes:
-    encoded: bytes = msgpack.packb(
-        [list(membership.voters.items()), list(membership.learners.items()), sorted(membership.removed)]
-    )
+    def items(nodes: Mapping[NodeId, str]) -> list[tuple[NodeId, str, Incarnation]]:
+        return [(node_id, address, membership.incarnations.get(node_id, "")) for node_id, address in nodes.items()]
+
+    encoded: bytes = msgpack.packb([items(membership.voters), items(membership.learners), sorted(membership.removed)])
     return encoded
 
 
@@ -129,7 +150,10 @@ def decode_membership(payload: bytes) -> Membership:
     try:
         match msgpack.unpackb(payload):
             case [list(voters), list(learners), list(removed)] if all(type(each) is int for each in removed):
-                membership = Membership(_nodes(voters), _nodes(learners), frozenset(removed))
+                incarnations: dict[NodeId, Incarnation] = {}
+                membership = Membership(
+                    _nodes(voters, incarnations), _nodes(learners, incarnations), frozenset(removed), incarnations
+                )
             case _:
                 raise ProtocolViolationError("a configuration is not three lists of nodes")
     except (ValueError, TypeError, msgpack.UnpackException) as error:
@@ -141,12 +165,15 @@ def decode_membership(payload: bytes) -> Membership:
     return membership
 
 
-def _nodes(items: Iterable[object]) -> dict[NodeId, str]:
+def _nodes(items: Iterable[object], incarnations: dict[NodeId, Incarnation]) -> dict[NodeId, str]:
+    """The addresses; the incarnations are added to those there are."""
     nodes: dict[NodeId, str] = {}
     for item in items:
         match item:
-            case [int(node_id), str(address)] if node_id > 0 and node_id not in nodes:
+            case [int(node_id), str(address), str(incarnation)] if node_id > 0 and node_id not in nodes:
                 nodes[node_id] = address
+                if incarnation:
+                    incarnations[node_id] = incarnation
             case _:
                 raise ProtocolViolationError("a configuration holds an item that is no node")
     return _ascending(nodes)

@@ -124,7 +124,12 @@ class Proposals:
         if self._state.memberships.newest_index:
             self._append_own(EntryKind.NOOP, b"", b"")
         else:
-            self._append_own(EntryKind.CONFIG, b"", encode_membership(self._state.membership))
+            self.append_incarnations()
+
+    def append_incarnations(self) -> None:
+        """This node leads: the configuration as it is, with what was heard of its members' incarnations."""
+        known = self._state.membership.knowing(self._state.incarnations)
+        self._append_own(EntryKind.CONFIG, b"", encode_membership(known))
 
     def append_change(self, id_: ProposalId, membership: Membership) -> None:
         """This node leads: a new configuration goes into its log. Nobody proposes it again when it is lost."""

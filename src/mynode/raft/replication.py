@@ -259,15 +259,21 @@ class Leadership:
 
     # --- membership --------------------------------------------------------------------------------------------------
 
-    def after(self, change: MembershipChange) -> Membership | ChangeRefusal:
-        """The configuration after this change, or why it cannot begin now.
+    @property
+    def may_change(self) -> bool:
+        """Whether another configuration may follow the newest one.
 
         A new leader waits until an entry of its own term is committed: else two leaders could each have changed the
         same configuration, and count by majorities that do not overlap (Ongaro's correction of 2015).
         """
         state = self._state
         is_running = state.memberships.newest_index > state.commit or state.commit < self.first_index
-        if is_running or self.is_handing_over:
+        return not is_running and not self.is_handing_over
+
+    def after(self, change: MembershipChange) -> Membership | ChangeRefusal:
+        """The configuration after this change, or why it cannot begin now."""
+        state = self._state
+        if not self.may_change:
             return ChangeRefusal.CHANGE_RUNNING
         after = state.membership.after(change)
         if isinstance(after, ChangeRefusal):

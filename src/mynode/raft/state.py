@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from mynode.base.ids import LogIndex, NodeId, Term
+from mynode.base.ids import Incarnation, LogIndex, NodeId, Term
 from mynode.base.invariant import invariant
 from mynode.raft.config import RaftConfig, Restored
 from mynode.raft.effects import Effects, Load, LoadSnapshot, Role, Send, Snapshot
@@ -49,6 +49,10 @@ class NodeState:
             self.memberships = Memberships(0, Membership({id_: config.addresses.get(id_, "") for id_ in config.voters}))
         else:
             self.memberships = Memberships(restored.snapshot.index, restored.snapshot.membership)
+        self.incarnations: dict[NodeId, Incarnation] = {}
+        """Those heard of in this process's life."""
+        if config.incarnation:
+            self.incarnations[config.node_id] = config.incarnation
         since = self.memberships.newest_index
         self.memberships.appended(entry for entry in (*restored.configs, *restored.tail) if entry.index > since)
         self._count_members()
@@ -65,6 +69,16 @@ class NodeState:
         self.is_voter: bool = self.node_id in membership.voters
         self.quorum: int = membership.quorum
         self.is_struck: bool = self.node_id in membership.removed
+        self._find_unrecorded()
+
+    def _find_unrecorded(self) -> None:
+        self.unrecorded: bool = bool(self.membership.unknown_of(self.incarnations))
+        """Whether an incarnation that was heard of is missing in the configuration."""
+
+    def introduced(self, peer: NodeId, incarnation: Incarnation) -> None:
+        """The peer has said which incarnation it is."""
+        self.incarnations[peer] = incarnation
+        self._find_unrecorded()
 
     def config_appended(self, entries: Sequence[Entry]) -> bool:
         """These entries are now in the log: a configuration among them counts from now on (dissertation 4.1)."""

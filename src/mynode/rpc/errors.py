@@ -53,6 +53,7 @@ _STATUS_BY_SQLSTATE: Final[Mapping[str, Status]] = {
     "57P03": Status.UNAVAILABLE,
     "MN001": Status.FAILED_PRECONDITION,
     "MN002": Status.FAILED_PRECONDITION,
+    "MN003": Status.FAILED_PRECONDITION,
     "XX001": Status.DATA_LOSS,
 }
 _STATUS_BY_CLASS: Final[Mapping[str, Status]] = {

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from mynode.actors.ports import NodeIdentity, PeerMessage, PeerStream
 from mynode.base.address import Address
-from mynode.base.ids import NodeId
+from mynode.base.ids import Incarnation, NodeId
 from mynode.rpc.call import StreamCall, open_call
 from mynode.rpc.generated.mynode.v1 import PeerFrame, StreamResponse
 from mynode.rpc.methods import PEER_STREAM
@@ -20,17 +20,26 @@ class GrpcPeerTransport:
 
     Args:
         here: where the other nodes can reach this one.
+        incarnation: of this node's data directory.
     """
 
-    def __init__(self, identity: NodeIdentity, here: Address) -> None:
+    def __init__(self, identity: NodeIdentity, here: Address, incarnation: Incarnation) -> None:
         self._identity = identity
         self._here = str(here)
+        self._incarnation = incarnation
 
     @asynccontextmanager
-    async def connect(self, peer: NodeId, address: Address) -> AsyncIterator[PeerStream]:
+    async def connect(self, peer: NodeId, address: Address, incarnation: Incarnation) -> AsyncIterator[PeerStream]:
         """See `PeerTransport.connect`."""
         me = self._identity
-        hello = PeerFrame(sender=me.node_id, receiver=peer, cluster_id=me.cluster_id, address=self._here)
+        hello = PeerFrame(
+            sender=me.node_id,
+            receiver=peer,
+            cluster_id=me.cluster_id,
+            address=self._here,
+            sender_incarnation=self._incarnation,
+            receiver_incarnation=incarnation,
+        )
         async with open_call(address, PEER_STREAM, hello=hello) as call:
             yield _GrpcPeerStream(call, hello)
 

@@ -88,7 +88,7 @@ class MessageCodec(CodecBase):
     def encode(self, message: ProtoMessage, message_type: type[ProtoMessage]) -> bytes:
         if type(message) is SessionFrame and not message.members:
             return _unless_default(1, message.batch)
-        if type(message) is PeerFrame:
+        if type(message) is PeerFrame and not message.sender_incarnation:
             return b"".join(
                 (
                     _unless_default(1, message.sender),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -12,7 +13,7 @@ from grpclib.const import Handler, Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
-from mynode.actors.ports import ClusterPort, NodeIdentity, PeerPort, SessionPort
+from mynode.actors.ports import ClusterPort, Incarnations, NodeIdentity, PeerPort, SessionPort
 from mynode.base.address import Address
 from mynode.base.errors import ConfigError, ProtocolViolationError, ShuttingDownError
 from mynode.base.limits import MAX_NODE_ID
@@ -172,16 +173,18 @@ class RaftService:
         if hello is None:
             raise ProtocolViolationError("the stream ended without a frame")
         self._check(hello)
-        if hello.address:
-            self._peers.greet(hello.sender, Address.parse(hello.address))
+        address = Address.parse(hello.address) if hello.address else None
+        self._peers.greet(hello.sender, address, Incarnations(hello.sender_incarnation, hello.receiver_incarnation))
         await stream.send_initial_metadata()
-        await buffer_of(stream._stream).deliver(self._receive, holds_back=False)
+        await buffer_of(stream._stream).deliver(partial(self._receive, hello), holds_back=False)
         await stream.send_message(v1.StreamResponse())
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, hello: v1.PeerFrame, data: bytes) -> None:
         frame = self._codec.decode(data, v1.PeerFrame)
         self._check(frame)
-        self._peers.receive(frame.sender, decode_peer_messages(frame.batch))
+        # What was not known when the stream began may be known by now.
+        if not self._peers.is_known_otherwise(frame.sender, hello.sender_incarnation):
+            self._peers.receive(frame.sender, decode_peer_messages(frame.batch))
 
     def _check(self, frame: v1.PeerFrame) -> None:
         """Refuse what is not meant for this node: one that was moved or renamed must not take part in an election."""

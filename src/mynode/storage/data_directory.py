@@ -2,12 +2,14 @@
 
 | file | holds |
 |---|---|
-| `identity` | five lines of text, see `_encode`; written once, whole or not at all |
+| `identity` | six lines of text, see `_encode`; written once, whole or not at all |
 | `lock` | nothing; the process that uses the directory holds a lock (flock) on it |
 | `raft-*.log` | the raft log, see `storage/raft_log/format.py` |
 | `tree.pages` | the tree, see `storage/pages/format.py` |
 
-The identity keeps a node from starting on another's log, which would let it vote twice in one term. The log's first
+The identity keeps a node from starting on another's log, which would let it vote twice in one term. Its incarnation is
+chosen at random when the directory is made; the cluster keeps it with the member (`mynode.raft.membership`), and so
+notices a directory that was emptied. The log's first
 segment is made before the identity: so an identity without a log says that the log was lost, and with it this node's
 votes and what it acknowledged. Such a directory is refused, it does not become an empty one.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,13 +28,13 @@ import google_crc32c
 from mynode.base.disk import Disk
 from mynode.base.disk_real import RealDisk
 from mynode.base.errors import CorruptionError, DataDirectoryError, DiskError
-from mynode.base.ids import NodeId
+from mynode.base.ids import Incarnation, NodeId
 from mynode.raft.effects import HardState
 from mynode.storage.pages.format import FILE_NAME as TREE_FILE
 from mynode.storage.raft_log import RaftLog
 from mynode.storage.raft_log.format import encode_header, segment_name, segment_sequence
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 IDENTITY_FILE: Final = "identity"
 LOCK_FILE: Final = "lock"
 _NEW_IDENTITY_FILE: Final = "identity.new"
@@ -40,10 +43,11 @@ _FIRST_LINE: Final = "MyNode data directory"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose directory it is: a node of a cluster."""
+    """Whose directory it is: a node of a cluster; and its own incarnation."""
 
     node_id: NodeId
     cluster_id: str
+    incarnation: Incarnation
 
 
 class DataDirectory:
@@ -65,11 +69,10 @@ class DataDirectory:
             CorruptionError: the identity file is damaged, or the raft log is gone.
             DiskError: the disk failed or is full.
         """
-        identity = Identity(node_id, cluster_id)
         lock_fd = _make_and_lock(path)
         try:
             disk = RealDisk(path)
-            claim(disk, identity, str(path))
+            identity = claim(disk, node_id, cluster_id, str(path))
         except BaseException:
             os.close(lock_fd)
             raise
@@ -129,7 +132,7 @@ def _make_durable_directory(path: Path) -> None:
         os.close(parent_fd)
 
 
-def claim(disk: Disk, identity: Identity, where: str) -> None:
+def claim(disk: Disk, node_id: NodeId, cluster_id: str, where: str) -> Identity:
     """Check that the directory is this node's, or make an empty one this node's. `where` names it in errors.
 
     Raises as `DataDirectory.open` does.
@@ -138,10 +141,10 @@ def claim(disk: Disk, identity: Identity, where: str) -> None:
     segments = [name for name in names if segment_sequence(name) is not None]
     if IDENTITY_FILE in names:
         found = read_identity(disk)
-        if found != identity:
+        if (found.node_id, found.cluster_id) != (node_id, cluster_id):
             raise DataDirectoryError(
                 f"data directory {where} belongs to node {found.node_id} of cluster {found.cluster_id}, "
-                f"not to node {identity.node_id} of cluster {identity.cluster_id}"
+                f"not to node {node_id} of cluster {cluster_id}"
             )
         if not segments:
             raise CorruptionError(
@@ -149,16 +152,18 @@ def claim(disk: Disk, identity: Identity, where: str) -> None:
                 file=segment_name(1),
                 offset=None,
             )
-        return
+        return found
     files = [name for name in (*segments, TREE_FILE) if name in names]
     if files and not _is_unused_log(disk, files):
         # Somebody's log, nobody knows whose: to vote on it could be to vote twice in one term.
         raise DataDirectoryError(f"data directory {where} holds {files[0]} but no file '{IDENTITY_FILE}'")
     try:
         RaftLog.open(disk).close()
+        identity = Identity(node_id, cluster_id, secrets.token_hex(8))
         _write_identity(disk, identity)
     except DiskError as error:
         raise DataDirectoryError(f"cannot use data directory {where}: {error.message}") from error
+    return identity
 
 
 def _is_unused_log(disk: Disk, names: list[str]) -> bool:
@@ -191,7 +196,11 @@ def read_identity(disk: Disk) -> Identity:
     if lines[1] != f"format {FORMAT_VERSION}":
         raise CorruptionError(f"'{lines[1]}' is not format {FORMAT_VERSION}", file=IDENTITY_FILE, offset=0)
     try:
-        identity = Identity(int(lines[2].removeprefix("node ")), lines[3].removeprefix("cluster "))
+        identity = Identity(
+            int(lines[2].removeprefix("node ")),
+            lines[3].removeprefix("cluster "),
+            lines[4].removeprefix("incarnation "),
+        )
     except (IndexError, ValueError):
         identity = None
     if identity is None or data != _encode(identity):
@@ -200,8 +209,11 @@ def read_identity(disk: Disk) -> Identity:
 
 
 def _encode(identity: Identity) -> bytes:
-    text = f"{_FIRST_LINE}\nformat {FORMAT_VERSION}\nnode {identity.node_id}\ncluster {identity.cluster_id}\n"
-    content = text.encode("ascii")
+    lines = (
+        *(_FIRST_LINE, f"format {FORMAT_VERSION}"),
+        *(f"node {identity.node_id}", f"cluster {identity.cluster_id}", f"incarnation {identity.incarnation}"),
+    )
+    content = "".join(f"{line}\n" for line in lines).encode("ascii")
     return content + f"crc32c {google_crc32c.value(content):08x}\n".encode("ascii")
 
 

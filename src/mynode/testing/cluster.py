@@ -126,6 +126,12 @@ class RealCluster:
         del self._processes[node_id]
         return code
 
+    def empty(self, node_id: NodeId) -> None:
+        """Delete the data of a node that does not run; its configuration stays."""
+        for path in self.plan.node_directory(node_id).iterdir():
+            if path != self.plan.config_file(node_id):
+                path.unlink()
+
     async def restart(self, node_id: NodeId) -> None:
         """`kill -9` the node and start it again."""
         await self.kill(node_id)

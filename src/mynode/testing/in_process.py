@@ -18,12 +18,12 @@ from trio_util import wait_any
 
 from mynode.actors.connection import FrontConnection
 from mynode.actors.log_store import RunBlocking, inline
-from mynode.actors.ports import NodeIdentity, NodeStatus, PeerMessage
+from mynode.actors.ports import Incarnations, NodeIdentity, NodeStatus, PeerMessage
 from mynode.actors.sql_session import DEFAULT_TIMEOUTS, Timeouts
 from mynode.base.address import Address
 from mynode.base.disk_memory import MemoryDisk, Operation
-from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError
-from mynode.base.ids import NodeId
+from mynode.base.errors import ConnectionFailedError, DiskError, MyNodeError, WrongIncarnationError
+from mynode.base.ids import Incarnation, NodeId
 from mynode.base.limits import CHECKPOINT_ENTRIES, MAX_CLOCK_DRIFT_PERCENT, SEGMENT_BYTES
 from mynode.client.transport import Transport
 from mynode.node import Node, NodeFiles, Surroundings, Timing
@@ -105,18 +105,23 @@ class NodeClock:
 
 @dataclass(frozen=True, slots=True)
 class _MemoryStream:
+    """A stream to one life of a node."""
+
     network: MemoryNetwork
     sender: NodeId
     receiver: NodeId
+    incarnation: Incarnation
+    node: Node
 
     async def send(self, messages: Sequence[PeerMessage]) -> None:
         await trio.sleep(LATENCY_S)
         await self.network.awake(self.sender)
         await self.network.awake(self.receiver)
-        node = self.network.nodes.get(self.receiver)
-        if node is None:
+        node = self.node
+        if self.network.nodes.get(self.receiver) is not node:
             raise ConnectionFailedError(f"node {self.receiver} is down")
-        if (self.sender, self.receiver) not in self.network.cut:
+        is_cut = (self.sender, self.receiver) in self.network.cut
+        if not is_cut and not node.is_known_otherwise(self.sender, self.incarnation):
             node.receive(self.sender, tuple(messages))
 
 
@@ -124,16 +129,21 @@ class _MemoryStream:
 class _MemoryTransport:
     network: MemoryNetwork
     sender: NodeId
+    incarnation: Incarnation
 
     @asynccontextmanager
-    async def connect(self, peer: NodeId, address: Address) -> AsyncIterator[_MemoryStream]:
+    async def connect(self, peer: NodeId, address: Address, incarnation: Incarnation) -> AsyncIterator[_MemoryStream]:
         await trio.sleep(LATENCY_S)
         await self.network.awake(peer)
-        if peer not in self.network.nodes:
+        node = self.network.nodes.get(peer)
+        if node is None:
             raise ConnectionFailedError(f"node {peer} is down")
         if (self.sender, peer) not in self.network.cut:
-            self.network.nodes[peer].greet(self.sender, Address("memory", self.sender))
-        yield _MemoryStream(self.network, self.sender, peer)
+            try:
+                node.greet(self.sender, Address("memory", self.sender), Incarnations(self.incarnation, incarnation))
+            except WrongIncarnationError as error:
+                raise ConnectionFailedError(error.message) from error
+        yield _MemoryStream(self.network, self.sender, peer, self.incarnation, node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +239,7 @@ class InProcessCluster:
         self.clocks: dict[NodeId, NodeClock] = {}
         self.disks = {node: MemoryDisk(seed=seed + node) for node in range(1, size + 1)}
         self._members = {node: Address("memory", node) for node in self.disks}
+        self._incarnations: dict[NodeId, Incarnation] = {}
         self._random = Random(seed)
         self._checkpoint_entries = checkpoint_entries
         self._segment_bytes = segment_bytes
@@ -263,18 +274,24 @@ class InProcessCluster:
         self.disks[node_id] = MemoryDisk(seed=self._random.randrange(2**32))
         return await self.start(node_id)
 
+    def empty(self, node_id: NodeId) -> None:
+        """The data directory of the node, which does not run, is emptied; it starts with a new one."""
+        self.disks[node_id] = MemoryDisk(seed=self._random.randrange(2**32))
+        del self._incarnations[node_id]
+
     @staticmethod
     def address(node_id: NodeId) -> str:
         return str(Address("memory", node_id))
 
     async def start(self, node_id: NodeId) -> Node:
-        files = NodeFiles.open(self.disks[node_id], segment_bytes=self._segment_bytes)
+        incarnation = self._incarnations.setdefault(node_id, f"{self._random.getrandbits(64):016x}")
+        files = NodeFiles.open(self.disks[node_id], incarnation, segment_bytes=self._segment_bytes)
         self.engines[node_id] = files.engine
         clock = self.clocks.setdefault(node_id, NodeClock(self.network, node_id))
         if self.lease_reads:
             clock.set_rate(self._random.uniform(1 - MAX_CLOCK_DRIFT_PERCENT / 100, 1))
         surroundings = Surroundings(
-            transport=_MemoryTransport(self.network, node_id),
+            transport=_MemoryTransport(self.network, node_id, incarnation),
             random=Random(self._random.random()),
             now=clock.now,
             monotonic=clock.monotonic,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
-from mynode.actors.ports import Members, MemberStatus, NodeStatus, PeerMessage, PeerStatus
+from mynode.actors.ports import Incarnations, Members, MemberStatus, NodeStatus, PeerMessage, PeerStatus
 from mynode.base.address import Address
-from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError
-from mynode.base.ids import NodeId
+from mynode.base.errors import MyNodeError, OperationRefusedError, QueryCanceledError, WrongIncarnationError
+from mynode.base.ids import Incarnation, NodeId
 from mynode.base.limits import CONNECTION_OUTBOX_REPLIES, ROWS_PER_BATCH
 from mynode.base.remote_errors import error_from_wire
 from mynode.raft.effects import Role
@@ -172,7 +172,8 @@ class ScriptedNode:
         self.received: list[tuple[NodeId, tuple[PeerMessage, ...]]] = []
         self.refusal: MyNodeError | None = None
         self.changes: list[MembershipChange] = []
-        self.greeted: list[tuple[NodeId, Address]] = []
+        self.greeted: list[tuple[NodeId, Address | None]] = []
+        self.known_incarnation: Incarnation = ""
         self.on_receive: Callable[[], None] = lambda: None
 
     def connect(self, *, with_members: bool = False) -> ScriptedConnection:
@@ -203,8 +204,14 @@ class ScriptedNode:
         if change.node_id == 9:
             raise OperationRefusedError("not node 9")
 
-    def greet(self, sender: NodeId, address: Address) -> None:
+    def greet(self, sender: NodeId, address: Address | None, hello: Incarnations) -> None:
+        """Refuses who is not `known_incarnation`, if that is set."""
+        if self.is_known_otherwise(sender, hello.sender):
+            raise WrongIncarnationError(f"not the node {sender} that is known")
         self.greeted.append((sender, address))
+
+    def is_known_otherwise(self, peer: NodeId, incarnation: Incarnation) -> bool:
+        return self.known_incarnation not in ("", incarnation)
 
     def receive(self, sender: NodeId, messages: tuple[PeerMessage, ...]) -> None:
         self.received.append((sender, messages))

@@ -25,6 +25,7 @@ comment. `run_script` gives the script with its outputs as they are now.
 | `damage NODE` | the first byte of the snapshot it receives turns |
 | `settle` | deliver, load, sync, store and install (automatic disks) until nothing is left to do |
 | `crash NODE... [installed]`, `restart NODE...` | what was not synced is lost |
+| `hello NODE PEER INCARNATION` | NODE hears which incarnation PEER is |
 | `add NODE ID`, `promote NODE ID`, `remove NODE ID` | ask NODE to change the members |
 | `propose NODE NAME[:BYTES]...`, `cancel NODE NAME` | as one event |
 | `read NODE TOKEN...`, `cancel-read NODE TOKEN` | |
@@ -50,6 +51,7 @@ from mynode.raft.events import (
     CancelRead,
     ChangeMembership,
     Event,
+    PeerIntroduced,
     PeerUnreachable,
     Propose,
     ReadIndex,
@@ -393,6 +395,9 @@ class RaftScript:
 
     def _do_unreachable(self, words: list[str]) -> None:
         self._step(int(words[0]), PeerUnreachable(int(words[1])))
+
+    def _do_hello(self, words: list[str]) -> None:
+        self._step(int(words[0]), PeerIntroduced(int(words[1]), words[2]))
 
     def _do_add(self, words: list[str]) -> None:
         self._change(ChangeKind.ADD_LEARNER, words)

@@ -36,9 +36,11 @@ def describe_entry(entry: Entry) -> str:
 
 
 def describe_membership(membership: Membership) -> str:
-    """{1,2,3} are voters; {1,2,3+4}: 4 is a learner."""
-    learners = "+" + ",".join(map(str, membership.learners)) if membership.learners else ""
-    return "{" + ",".join(map(str, membership.voters)) + learners + "}"
+    """{1,2,3} are voters; {1,2,3+4}: 4 is a learner; {1=a,2}: the incarnation of 1 is known."""
+    known = membership.incarnations
+    names = {each: f"{each}={known[each]}" if each in known else str(each) for each in membership.members}
+    learners = "+" + ",".join(names[each] for each in membership.learners) if membership.learners else ""
+    return "{" + ",".join(names[each] for each in membership.voters) + learners + "}"
 
 
 def describe_entries(entries: Sequence[Entry]) -> str:

@@ -17,14 +17,18 @@ from mynode.storage.data_directory import IDENTITY_FILE, DataDirectory, Identity
 from mynode.storage.raft_log import RaftLog
 from mynode.testing.raft_log import persist
 
-NODE_3 = Identity(3, "cluster-a")
+NODE_3 = (3, "cluster-a")
+
+
+def whose(identity: Identity) -> tuple[int, str]:
+    return identity.node_id, identity.cluster_id
 
 
 def test_a_directory_is_made_and_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "data" / "node3"
     for _ in range(3):
         directory = DataDirectory.open(path, 3, "cluster-a")
-        assert directory.identity == NODE_3
+        assert whose(directory.identity) == NODE_3
         assert directory.disk.list() == ["identity", "lock", "raft-0000000001.log"]
         directory.close()
         directory.close()
@@ -96,44 +100,44 @@ def test_a_tree_without_identity_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_whose_log_was_deleted_is_refused() -> None:
     disk = MemoryDisk()
-    claim(disk, NODE_3, "here")
-    claim(disk, NODE_3, "here")
+    claim(disk, *NODE_3, "here")
+    claim(disk, *NODE_3, "here")
     log = RaftLog.open(disk)
     log.reset(100, 1)
-    claim(disk, NODE_3, "here")
+    claim(disk, *NODE_3, "here")
     for name in disk.list():
         if name.startswith("raft-"):
             disk.delete(name)
     with pytest.raises(CorruptionError, match=r"^raft-0000000001\.log: no segment of the raft log is left"):
-        claim(disk, NODE_3, "here")
+        claim(disk, *NODE_3, "here")
 
 
 def test_a_log_with_a_vote_and_without_identity_is_refused() -> None:
     disk = MemoryDisk()
-    claim(disk, NODE_3, "here")
+    claim(disk, *NODE_3, "here")
     disk.delete(IDENTITY_FILE)
     twin = disk.copy()
-    claim(twin, NODE_3, "here")
+    claim(twin, *NODE_3, "here")
     RaftLog.open(disk).append([persist(term=1, voted_for=2)])
     with pytest.raises(DataDirectoryError, match="but no file 'identity'"):
-        claim(disk, NODE_3, "here")
+        claim(disk, *NODE_3, "here")
 
 
 def test_every_damaged_byte_of_the_identity_is_found() -> None:
     disk = MemoryDisk()
-    claim(disk, NODE_3, "here")
-    assert read_identity(disk) == NODE_3
+    claim(disk, *NODE_3, "here")
+    assert whose(read_identity(disk)) == NODE_3
     size = disk.open(IDENTITY_FILE).size()
     for offset in range(size):
         twin = disk.copy()
         twin.flip(IDENTITY_FILE, offset, 0x01)
         with pytest.raises(CorruptionError, match="identity at byte 0"):
-            claim(twin, NODE_3, "here")
+            claim(twin, *NODE_3, "here")
     for length in range(size):
         twin = disk.copy()
         twin.open(IDENTITY_FILE).truncate(length)
         with pytest.raises(CorruptionError, match="identity at byte 0"):
-            claim(twin, NODE_3, "here")
+            claim(twin, *NODE_3, "here")
 
 
 def test_power_loss_leaves_a_whole_identity_or_none() -> None:
@@ -142,22 +146,22 @@ def test_power_loss_leaves_a_whole_identity_or_none() -> None:
             disk = MemoryDisk(seed)
             disk.fail_power_after(operations)
             with suppress(DataDirectoryError, DiskError):
-                claim(disk, NODE_3, "here")
+                claim(disk, *NODE_3, "here")
             disk.crash()
-            claim(disk, NODE_3, "here")
+            claim(disk, *NODE_3, "here")
             disk.crash()
-            assert read_identity(disk) == NODE_3
+            assert whose(read_identity(disk)) == NODE_3
 
 
 def test_a_full_disk_is_one_clear_line() -> None:
     disk = MemoryDisk(capacity_bytes=10)
     with pytest.raises(DataDirectoryError, match=r"cannot use data directory here: .*No space left"):
-        claim(disk, NODE_3, "here")
+        claim(disk, *NODE_3, "here")
     disk.capacity_bytes = None
-    claim(disk, NODE_3, "here")
+    claim(disk, *NODE_3, "here")
 
 
 def test_other_files_may_stand_beside(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     DataDirectory.open(tmp_path, 3, "cluster-a").close()
-    assert read_identity(RealDisk(tmp_path)) == NODE_3
+    assert whose(read_identity(RealDisk(tmp_path))) == NODE_3

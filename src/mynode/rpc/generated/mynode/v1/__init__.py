@@ -315,6 +315,14 @@ class PeerFrame(betterproto2.Message):
     In the first frame: host:port where the sender can be reached.
     """
 
+    sender_incarnation: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    In the first frame: the incarnation of the sender's data directory; and of the receiver's, as the configuration has
+    it, if it does. Either side refuses the stream when it knows otherwise.
+    """
+
+    receiver_incarnation: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+
 
 default_message_pool.register_message("mynode.v1", "PeerFrame", PeerFrame)
 
@@ -577,7 +585,7 @@ MYNODE_V1_ERRORS_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSeri
     b'\n\x16mynode/v1/errors.proto\x12\tmynode.v1"\x8f\x01\n\x0bErrorDetail\x12\x1a\n\x08sqlstate\x18\x01 \x01(\tR\x08sqlstate\x12\x1a\n\x08position\x18\x02 \x01(\rR\x08position\x12\x12\n\x04hint\x18\x03 \x01(\tR\x04hint\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1c\n\tretryable\x18\x05 \x01(\x08R\tretryableb\x06proto3'
 )
 MYNODE_V1_RAFT_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
-    b'\n\x14mynode/v1/raft.proto\x12\tmynode.v1"\x8e\x01\n\tPeerFrame\x12\x16\n\x06sender\x18\x01 \x01(\rR\x06sender\x12\x1a\n\x08receiver\x18\x02 \x01(\rR\x08receiver\x12\x1d\n\ncluster_id\x18\x03 \x01(\tR\tclusterId\x12\x14\n\x05batch\x18\x04 \x01(\x0cR\x05batch\x12\x18\n\x07address\x18\x05 \x01(\tR\x07address"\x10\n\x0eStreamResponse2J\n\x0bRaftService\x12;\n\x06Stream\x12\x14.mynode.v1.PeerFrame\x1a\x19.mynode.v1.StreamResponse(\x01b\x06proto3'
+    b'\n\x14mynode/v1/raft.proto\x12\tmynode.v1"\xf0\x01\n\tPeerFrame\x12\x16\n\x06sender\x18\x01 \x01(\rR\x06sender\x12\x1a\n\x08receiver\x18\x02 \x01(\rR\x08receiver\x12\x1d\n\ncluster_id\x18\x03 \x01(\tR\tclusterId\x12\x14\n\x05batch\x18\x04 \x01(\x0cR\x05batch\x12\x18\n\x07address\x18\x05 \x01(\tR\x07address\x12-\n\x12sender_incarnation\x18\x06 \x01(\tR\x11senderIncarnation\x121\n\x14receiver_incarnation\x18\x07 \x01(\tR\x13receiverIncarnation"\x10\n\x0eStreamResponse2J\n\x0bRaftService\x12;\n\x06Stream\x12\x14.mynode.v1.PeerFrame\x1a\x19.mynode.v1.StreamResponse(\x01b\x06proto3'
 )
 MYNODE_V1_SQL_PROTO_DESCRIPTOR = default_google_proto_descriptor_pool.AddSerializedFile(
     b'\n\x13mynode/v1/sql.proto\x12\tmynode.v1"\xa1\x01\n\x05Value\x12\x14\n\x04null\x18\x01 \x01(\x08H\x00R\x04null\x12\x1a\n\x07boolean\x18\x02 \x01(\x08H\x00R\x07boolean\x12\x1a\n\x07integer\x18\x03 \x01(\x03H\x00R\x07integer\x12\x16\n\x05float\x18\x04 \x01(\x01H\x00R\x05float\x12\x14\n\x04text\x18\x05 \x01(\tH\x00R\x04text\x12\x14\n\x04blob\x18\x06 \x01(\x0cH\x00R\x04blobB\x06\n\x04kind"\xdf\x01\n\x0eExecuteRequest\x12\x10\n\x03sql\x18\x01 \x01(\tR\x03sql\x120\n\nparameters\x18\x02 \x03(\x0b2\x10.mynode.v1.ValueR\nparameters\x12\x1d\n\ntimeout_ms\x18\x03 \x01(\rR\ttimeoutMs\x12\x1d\n\nsession_id\x18\x04 \x01(\x0cR\tsessionId\x12\x1a\n\x08sequence\x18\x05 \x01(\x04R\x08sequence\x12\x19\n\x08is_retry\x18\x06 \x01(\x08R\x07isRetry\x12\x14\n\x05floor\x18\x07 \x01(\x04R\x05floor"0\n\x06Column\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04type\x18\x02 \x01(\tR\x04type"/\n\x03Row\x12(\n\x06values\x18\x01 \x03(\x0b2\x10.mynode.v1.ValueR\x06values"\xc2\x01\n\x0fExecuteResponse\x12+\n\x07columns\x18\x01 \x03(\x0b2\x11.mynode.v1.ColumnR\x07columns\x12"\n\x04rows\x18\x02 \x03(\x0b2\x0e.mynode.v1.RowR\x04rows\x12\x1f\n\x0bcommand_tag\x18\x03 \x01(\tR\ncommandTag\x12#\n\rrows_affected\x18\x04 \x01(\x03R\x0crowsAffected\x12\x18\n\x07version\x18\x05 \x01(\x04R\x07version"c\n\x0cSessionFrame\x12\x14\n\x05batch\x18\x01 \x01(\x0cR\x05batch\x12\x18\n\x07members\x18\x02 \x03(\tR\x07members\x12#\n\rmembers_index\x18\x03 \x01(\x04R\x0cmembersIndex2\x8f\x01\n\nSqlService\x12@\n\x07Execute\x12\x19.mynode.v1.ExecuteRequest\x1a\x1a.mynode.v1.ExecuteResponse\x12?\n\x07Session\x12\x17.mynode.v1.SessionFrame\x1a\x17.mynode.v1.SessionFrame(\x010\x01b\x06proto3'
