@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from time import perf_counter
 from typing import TypeAlias
 
 from mynode.sql.compiler import RowsFunction
-from mynode.sql.executor.context import ROWS_PER_STEP, Batches, ExecutionContext
+from mynode.sql.executor.context import Batches, ExecutionContext
+from mynode.sql.executor.pace import LONG_S
 from mynode.sql.expressions import PlanColumn
 from mynode.values.types import Row
 
@@ -31,16 +33,15 @@ def queried(query: Batches, columns: Sequence[PlanColumn]) -> PerRow:
     def run(rows: Sequence[Row], context: ExecutionContext) -> Generator[list[Row], None, list[Row]]:
         earlier = context.before_statement()
         made: list[Row] = []
-        examined = 0
+        began_s = perf_counter()
         for row in rows:
             for column_id, place in places:
                 context.outer[column_id] = row[place]
             for batch in query(earlier):
                 made += batch
-                examined += len(batch) + 1
-                if examined >= ROWS_PER_STEP:
+                if perf_counter() - began_s > LONG_S:
                     yield []
-                    examined = 0
+                    began_s = perf_counter()
         return made
 
     return run

@@ -210,8 +210,12 @@ def _bind(row: Row, bindings: Bindings, context: ExecutionContext) -> Row:
 def _found(
     row: Row, subquery: Batches, most: int | None, bindings: Bindings, examined: int, context: ExecutionContext
 ) -> Generator[list[Row], None, tuple[list[Row], int]]:
-    """The sub-query's rows for a row that is bound, and how many rows were examined since the last pause."""
+    """The sub-query's rows for a row that is bound, and how many rows were examined since the last pause.
+
+    Nobody counts the rows that a batch was found among, so time counts as well.
+    """
     found: list[Row] = []
+    began_s = perf_counter()
     with context.memory.holder() as hold:
         for batch in subquery(context):
             hold(batch)
@@ -219,8 +223,8 @@ def _found(
             examined += len(batch) + 1
             if most is not None and len(found) >= most:
                 break
-            if examined >= ROWS_PER_STEP:
+            if examined >= ROWS_PER_STEP or perf_counter() - began_s > LONG_S:
                 yield []
-                examined = 0
+                examined, began_s = 0, perf_counter()
                 _bind(row, bindings, context)  # others may have bound theirs meanwhile
     return found, examined
