@@ -5,6 +5,10 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("mynode", deadline=None)  # How fast a machine is, or how busy, says nothing of a test.
+settings.load_profile("mynode")
 
 
 def pytest_configure() -> None:

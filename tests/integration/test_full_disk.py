@@ -59,6 +59,28 @@ async def test_the_cluster_goes_on_without_the_disk_of_its_leader(autojump_clock
         nursery.cancel_scope.cancel()
 
 
+async def test_a_node_that_lost_power_starts_though_its_disk_is_full(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        cluster = InProcessCluster(3, seed=1, nursery=nursery)
+        await cluster.start_all()
+        full = await cluster.leader()
+        healthy = next(node_id for node_id in cluster.nodes if node_id != full)
+        client = SqlClient(cluster.nodes[healthy])
+        await client.execute(CREATE)
+        fill(cluster.disks[full])
+        for number in range(60):
+            await client.execute(INSERT, number, LONG)
+        await cluster.crash(full)
+        await cluster.start(full)
+        await trio.sleep(5)
+        assert (await cluster.nodes[full].status()).disk_full
+
+        cluster.disks[full].capacity_bytes = None
+        await trio.sleep(5)
+        assert await SqlClient(cluster.nodes[full]).execute("SELECT count(*) FROM t") == [(60,)]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_single_node_with_a_full_disk_still_reads(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         cluster = InProcessCluster(1, seed=1, nursery=nursery)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, assert_never
 
+import structlog
 import trio
 
 from mynode.actors.mailbox import Inbox, Reply
@@ -28,6 +29,8 @@ from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Outcome
 from mynode.mvcc.view import ReadView
 from mynode.raft.messages import Entry
+
+log = structlog.get_logger(__name__)
 
 APPLY_SLICE_ENTRIES: Final = 256
 """Entries applied between two moments in which other tasks may run."""
@@ -101,7 +104,10 @@ class StateMachineActor:
                         reply.answer(outcome)
 
     async def _apply_slice(self, entries: tuple[Entry, ...]) -> list[Outcome | None]:
-        """In the pauses of large entries others run, on the state before this slice. No message is handled then."""
+        """In the pauses of large entries others run, on the state before this slice. No message is handled then.
+
+        What goes wrong here is not in the entry, or all nodes would have it as their result: this node stops.
+        """
         steps = self._machine.apply_in_steps(entries)
         while True:
             try:
@@ -109,6 +115,9 @@ class StateMachineActor:
             except StopIteration as stop:
                 outcomes: list[Outcome | None] = stop.value
                 return outcomes
+            except Exception as error:
+                log.critical("an entry could not be applied", index=self._machine.applying, cause=repr(error))
+                raise
             await trio.lowlevel.checkpoint()
 
     def _serve_views(self) -> None:

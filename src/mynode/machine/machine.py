@@ -64,6 +64,7 @@ class Machine:
         "_retention",
         "_tombstones",
         "applied",
+        "applying",
     )
 
     def __init__(
@@ -83,6 +84,8 @@ class Machine:
         self._garbage = Garbage(engine.tree)
         self._history = History(engine.tree, limit=self._history_limit())
         self.applied: LogIndex = engine.applied_index
+        self.applying: LogIndex = self.applied
+        """The entry that is being applied, or was the last: when `apply` raises, the one that could not be."""
 
     def apply(self, entries: Sequence[Entry]) -> list[Outcome | None]:
         """Apply the next entries of the log; one outcome an entry, None for one that is not a command."""
@@ -108,6 +111,7 @@ class Machine:
         membership: bytes | None = None
         applied, bytes_since_pause = self.applied, 0
         for entry in entries:
+            self.applying = entry.index
             invariant(entry.index == applied + 1, "entries are applied in the order of the log, without a gap")
             if bytes_since_pause > APPLY_STEP_BYTES:
                 yield

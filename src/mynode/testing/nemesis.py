@@ -63,7 +63,7 @@ class Nemesis:
         return sorted(newest.voters.keys() & self._cluster.nodes.keys())
 
     def _victim(self) -> NodeId | None:
-        voters = self._voters()
+        voters = [each for each in self._voters() if each not in self._down]
         if not voters or 2 * (len(self._down) + 1) >= len(voters) + len(self._down):
             return None
         victim = self._random.choice(voters)

@@ -45,6 +45,7 @@ def test_room_for_all_but_the_seal_is_enough() -> None:
         disk.capacity_bytes = used_bytes(disk) + vote_bytes + 8 - missing
         log.append([persist(term=1, voted_for=1)])
         assert used_bytes(disk) == disk.capacity_bytes
+        assert RaftLog.open(disk.copy()).hard_state.term == 1  # the disk is full still
         disk.capacity_bytes = None
         assert RaftLog.open(disk.copy()).hard_state.term == 1
         log.append([persist(make_entries(1, 3, 1))])

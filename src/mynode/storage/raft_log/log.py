@@ -392,7 +392,10 @@ def _create_segment(
 
 
 def _make_durable(file: File, newest: SegmentIndex, recovered: Recovered) -> None:
-    """Finish what a crash interrupted, so that all that was read is durable and has its seal."""
+    """Finish what a crash interrupted, so that all that was read is durable and, if there is room, has its seal.
+
+    A node whose disk is full starts, and serves reads: what was read before is only written over.
+    """
     if recovered.is_torn:
         file.truncate(newest.size_bytes)
     if recovered.unsealed is None:
@@ -403,5 +406,8 @@ def _make_durable(file: File, newest: SegmentIndex, recovered: Recovered) -> Non
     file.write(position, data)
     file.sync()
     seal_at = position + len(data)
-    file.write(seal_at, encode_seal(newest.salt, seal_at))
+    try:
+        file.write(seal_at, encode_seal(newest.salt, seal_at))
+    except DiskFullError:
+        return
     file.sync()
