@@ -191,10 +191,15 @@ class SqlEngine:
         tree = prepare.ast
         if not isinstance(tree, ast.Prepare) or not isinstance(call.ast, ast.Execute):
             raise InvariantViolation("EXECUTE runs what PREPARE has prepared")
-        is_read_only = isinstance(tree.statement, _READ_ONLY)
-        prepared = ParsedStatement(prepare.text, tree.statement, is_read_only, None)
+        statement: ast.DataStatement | ast.Explain = tree.statement
+        text, analyze = prepare.text, call.ast.explained
+        if analyze is not None:
+            statement = ast.Explain(tree.statement, analyze, call.ast.position)
+            text += "\0explained" if analyze is False else "\0analyzed"  # of its own in the cache of plans
+        is_read_only = _is_read_only(statement)
+        prepared = ParsedStatement(text, statement, is_read_only, None)
         text = f"{prepare.text}\0{call.text}"
-        return ParsedStatement(text, tree.statement, is_read_only, None, ParsedCall(call.ast, tree, prepared))
+        return ParsedStatement(text, statement, is_read_only, None, ParsedCall(call.ast, tree, prepared))
 
     def parse_again(self, text: str) -> ParsedStatement:
         """The statement of which this is the `ParsedStatement.text`, on whichever node it came by it."""

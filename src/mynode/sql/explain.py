@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
+from mynode.relation.schema import Table, View
 from mynode.sql import plan
 from mynode.sql.expression_text import describe, describe_list, describe_sort_key
 from mynode.sql.expressions import ColumnValue, Expression
@@ -62,7 +63,7 @@ class _Shown:
         return lines
 
 
-def explain(node: plan.DataPlan, measures: Measures | None = None) -> list[str]:
+def explain(node: plan.DataPlan | plan.SchemaPlan, measures: Measures | None = None) -> list[str]:
     """A line a node, its details indented below it, then its input behind an arrow.
 
     With measures each node says what it did, or that it was never run.
@@ -74,7 +75,61 @@ def explain(node: plan.DataPlan, measures: Measures | None = None) -> list[str]:
             title = f"{type(node).__name__} on {node.table.name}"
             below = (_shown(node.input, measures), *_per_row(node, measures))
             return _measured(_Shown(title, inputs=below), node, measures).lines()
+    return _measured(_schema_change(node, measures), node, measures).lines()
+
+
+def _schema_change(node: plan.SchemaPlan, measures: Measures | None) -> _Shown:
+    """What is changed, and what it costs to do so: the rows that it reads or writes."""
+    match node:
+        case plan.CreateTable():
+            return _Shown(f"Create Table {node.table.name}")
+        case plan.CreateTableAs():
+            below = (_shown(node.input, measures),) if node.with_data else ()
+            return _Shown(f"Create Table {node.table.name}", inputs=below)
+        case plan.AlterTable():
+            return _Shown(f"Alter Table {node.name}", tuple(_alteration(node.alteration)))
+        case plan.Truncate():
+            return _Shown(f"Truncate {_names(node.tables)}")
+        case plan.DropTable():
+            return _Shown(f"Drop Table {_names(node.tables)}".rstrip(), tuple(_dropped(node.views)))
+        case plan.CreateIndex():
+            if node.draft is None:
+                return _Shown(f"Create Index on {node.table.name}", ("Skipped: it exists",))
+            columns = node.table.columns
+            key = [columns[one.position].name + (" DESC" if one.descending else "") for one in node.draft.columns]
+            return _Shown(f"Create Index {node.draft.name} on {node.table.name}", (f"Key: {', '.join(key)}",))
+        case plan.DropIndex():
+            return _Shown(f"Drop Index on {', '.join(sorted({table for table, _ in node.indexes}))}")
+        case plan.CreateView():
+            return _Shown(f"{'Create' if node.replaced is None else 'Replace'} View {node.view.name}")
+        case plan.DropView():
+            return _Shown(f"Drop View {_names(node.views)}".rstrip())
     assert_never(node)
+
+
+def _alteration(altered: plan.Alteration | None) -> Iterator[str]:
+    if altered is None:
+        yield "Skipped: it does not exist"
+        return
+    if altered.rewrite is not None:
+        yield "Rewrite: all rows"
+    checks = [check.name for check in altered.rules.checks]
+    checks += [foreign_key.name for foreign_key in altered.foreign_keys]
+    checks += [f"{column} NOT NULL" for column in altered.not_null]
+    if checks:
+        yield f"Check of all rows: {', '.join(checks)}"
+    if altered.indexes:
+        yield f"Index: {', '.join(index.name for index in altered.indexes)}"
+    yield from _dropped(altered.dropped_views)
+
+
+def _dropped(views: Sequence[View]) -> Iterator[str]:
+    if views:
+        yield f"Dropped with it: {_names(views)}"
+
+
+def _names(relations: Sequence[Table | View]) -> str:
+    return ", ".join(relation.name for relation in relations)
 
 
 def _per_row(node: plan.Insert | plan.Update | plan.Delete, measures: Measures | None) -> Iterator[_Shown]:
@@ -93,7 +148,9 @@ def _shown(node: plan.QueryNode, measures: Measures | None) -> _Shown:
     return _measured(_described(node, measures), node, measures)
 
 
-def _measured(shown: _Shown, node: plan.QueryNode | plan.DataPlan, measures: Measures | None) -> _Shown:
+def _measured(
+    shown: _Shown, node: plan.QueryNode | plan.DataPlan | plan.SchemaPlan, measures: Measures | None
+) -> _Shown:
     return shown if measures is None else replace(shown, analyzed=True, measure=measures.get(id(node), shown.measure))
 
 

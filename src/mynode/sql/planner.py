@@ -20,7 +20,6 @@ from mynode.sql.change_planner import ChangePlanner
 from mynode.sql.foreign_keys import foreign_keys
 from mynode.sql.index_planner import plan_create_index, plan_drop_index, unique_indexes
 from mynode.sql.names import TableNames, check_schema
-from mynode.sql.not_yet import not_yet
 from mynode.sql.parameters import ParameterTypes
 from mynode.sql.query_planner import QueryPlanner
 from mynode.sql.scope import ColumnIds
@@ -45,7 +44,27 @@ class Planner:
             case ast.Query() | ast.Insert() | ast.Update() | ast.Delete():
                 return self._data_plan(statement)
             case ast.Explain():
-                return plan.Explain(self._data_plan(statement.statement), statement.analyze)
+                return plan.Explain(self._with_plan(statement.statement), statement.analyze)
+            case ast.ShowTables():
+                return plan.ShowTables()
+            case ast.ShowColumns():
+                return self._show_columns(statement.table)
+            case ast.ShowIndexes():
+                return self._show_indexes(statement.table)
+        if isinstance(statement, ast.TransactionControl | ast.SessionControl):
+            raise FeatureNotSupportedError(
+                "this statement is its session's, and has no plan", position=statement.position
+            )
+        return self._schema_plan(statement)
+
+    def _with_plan(self, statement: ast.DataStatement | ast.SchemaChange) -> plan.DataPlan | plan.SchemaPlan:
+        match statement:
+            case ast.Query() | ast.Insert() | ast.Update() | ast.Delete():
+                return self._data_plan(statement)
+        return self._schema_plan(statement)
+
+    def _schema_plan(self, statement: ast.SchemaChange) -> plan.SchemaPlan:
+        match statement:
             case ast.CreateTable():
                 return self._create_table(statement)
             case ast.CreateTableAs():
@@ -60,21 +79,11 @@ class Planner:
                 return create_view(statement, self._tables, self._ids)
             case ast.DropView():
                 return drop_view(statement, self._tables)
-            case ast.ShowTables():
-                return plan.ShowTables()
             case ast.CreateIndex():
                 return plan_create_index(statement, self._tables)
             case ast.DropIndex():
                 return plan_drop_index(statement, self._tables)
-            case ast.ShowColumns():
-                return self._show_columns(statement.table)
-            case ast.ShowIndexes():
-                return self._show_indexes(statement.table)
-        if isinstance(statement, ast.TransactionControl | ast.SessionControl):
-            raise FeatureNotSupportedError(
-                "this statement is its session's, and has no plan", position=statement.position
-            )
-        raise not_yet(statement)
+        assert_never(statement)
 
     def _data_plan(self, statement: ast.DataStatement) -> plan.DataPlan:
         match statement:

@@ -68,9 +68,12 @@ DataStatement: TypeAlias = Query | Insert | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`EXPLAIN [ANALYZE] statement`, of a statement that has a plan; with ANALYZE it runs, too."""
+    """`EXPLAIN [ANALYZE] statement`, of a statement that has a plan; with ANALYZE it runs, too.
 
-    statement: DataStatement
+    That of EXECUTE is an `Execute`.
+    """
+
+    statement: DataStatement | SchemaChange
     analyze: bool
     position: int = field(compare=False)
 
@@ -93,11 +96,16 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """`EXECUTE name [(arguments)]`."""
+    """`[EXPLAIN [ANALYZE]] EXECUTE name [(arguments)]`.
+
+    Attributes:
+        explained: whether with ANALYZE; None: it is not explained, but runs.
+    """
 
     name: str
     arguments: tuple[Expression, ...]
     position: int = field(compare=False)
+    explained: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

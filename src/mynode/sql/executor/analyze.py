@@ -31,7 +31,7 @@ def measured(source: Batches, node: plan.QueryNode) -> Batches:
     return run
 
 
-def analyzed(execute: Execute, node: plan.DataPlan) -> Execute:
+def analyzed(execute: Execute, node: plan.DataPlan | plan.SchemaPlan) -> Execute:
     """Runs the statement to its end, and gives out the plan with what was measured. What it writes is written."""
 
     def run(context: ExecutionContext) -> Execution:
@@ -47,7 +47,7 @@ def analyzed(execute: Execute, node: plan.DataPlan) -> Execute:
         finally:
             transaction.record_reads = recorded_before
         if not isinstance(node, plan.Select):
-            context.measures[id(node)] = Measure(completion.rows_affected, 1, seconds)
+            context.measures[id(node)] = Measure(max(0, completion.rows_affected), 1, seconds)
         lines = [
             *explain(node, context.measures),
             f"Read Set: {_counted(new_keys - keys, 'key')}, {_counted(new_ranges - ranges, 'range')}",

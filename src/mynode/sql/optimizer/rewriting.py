@@ -31,12 +31,19 @@ def rewrite_plan(node: plan.Plan, rule: Rule) -> plan.Plan:
 def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
     """The plan with its topmost query node changed, and with it the queries for each row that it changes."""
     match node:
+        case plan.Explain():
+            return replace(node, plan=_change_plan(node.plan, change))
+        case plan.ShowTables():
+            return node
+    return _change_plan(node, change)
+
+
+def _change_plan(node: plan.DataPlan | plan.SchemaPlan, change: Rule) -> plan.DataPlan | plan.SchemaPlan:
+    match node:
         case plan.Select() | plan.Insert() | plan.Update() | plan.Delete():
             return _change_data_plan(node, change)
         case plan.CreateTableAs():
             return replace(node, input=change(node.input))
-        case plan.Explain():
-            return replace(node, plan=_change_data_plan(node.plan, change))
         case (
             plan.CreateTable()
             | plan.AlterTable()
@@ -46,7 +53,6 @@ def change_top(node: plan.Plan, change: Rule) -> plan.Plan:
             | plan.DropIndex()
             | plan.CreateView()
             | plan.DropView()
-            | plan.ShowTables()
         ):
             return node
     assert_never(node)

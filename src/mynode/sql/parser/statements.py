@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from mynode.base.sql_errors import SqlError
+from mynode.base.sql_errors import FeatureNotSupportedError, SqlError
 from mynode.sql import ast
 from mynode.sql.parser.alter import parse_alter
 from mynode.sql.parser.cursor import Cursor
@@ -116,7 +116,7 @@ def _parse_with(cursor: Cursor) -> ast.DataStatement:
     return replace(parse_change(cursor), common_tables=common_tables, position=position)
 
 
-def _parse_explain(cursor: Cursor) -> ast.Explain:
+def _parse_explain(cursor: Cursor) -> ast.Explain | ast.Execute:
     """`EXPLAIN [ANALYZE] statement`, or `EXPLAIN (ANALYZE [yes or no]) statement`."""
     position = cursor.advance().position
     if cursor.symbol == "(" and cursor.following.symbol not in QUERY_STARTS:
@@ -127,7 +127,16 @@ def _parse_explain(cursor: Cursor) -> ast.Explain:
             cursor.advance()
         if cursor.symbol == "VERBOSE":
             raise cursor.unsupported("EXPLAIN VERBOSE is")
-    return ast.Explain(_parse_data_statement(cursor), analyze, position)
+    if cursor.symbol == "EXECUTE":
+        return replace(_parse_execute(cursor), explained=analyze)
+    parse = _EXPLAINABLE.get(cursor.symbol)
+    if parse is None:
+        raise cursor.error(*(word for word in _SHOWN if word in _EXPLAINABLE), "EXECUTE")
+    start = cursor.token.position
+    statement = parse(cursor)
+    if isinstance(statement, ast.AlterSystem):
+        raise FeatureNotSupportedError("EXPLAIN of ALTER SYSTEM is not supported: it has no plan", position=start)
+    return ast.Explain(statement, analyze, position)
 
 
 def _parse_explain_options(cursor: Cursor) -> bool:
@@ -151,9 +160,9 @@ _OFF: Final = frozenset({"false", "off", "0"})
 
 
 def _parse_data_statement(cursor: Cursor) -> ast.DataStatement:
-    parse = _EXPLAINABLE.get(cursor.symbol)
+    parse = _DATA_STATEMENTS.get(cursor.symbol)
     if parse is None:
-        raise cursor.error(*(word for word in _SHOWN if word in _EXPLAINABLE))
+        raise cursor.error(*(word for word in _SHOWN if word in _DATA_STATEMENTS))
     return parse(cursor)
 
 
@@ -202,7 +211,7 @@ _CHANGES: Final[dict[str, Callable[[Cursor], ast.Insert | ast.Update | ast.Delet
     "UPDATE": parse_update,
     "DELETE": parse_delete,
 }
-_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
+_DATA_STATEMENTS: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
     "SELECT": parse_query,
     "VALUES": parse_query,
     "WITH": _parse_with,
@@ -210,12 +219,15 @@ _EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement]]] = {
     "TABLE": parse_query,
     **_CHANGES,
 }
-_STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
-    **_EXPLAINABLE,
+_EXPLAINABLE: Final[dict[str, Callable[[Cursor], ast.DataStatement | ast.SchemaChange | ast.AlterSystem]]] = {
+    **_DATA_STATEMENTS,
     "CREATE": parse_create,
     "ALTER": parse_alter,
     "DROP": parse_drop,
     "TRUNCATE": parse_truncate,
+}
+_STATEMENTS: Final[dict[str, Callable[[Cursor], ast.Statement]]] = {
+    **_EXPLAINABLE,
     "PREPARE": _parse_prepare,
     "EXECUTE": _parse_execute,
     "DEALLOCATE": _parse_deallocate,

@@ -283,7 +283,7 @@ class ShowTables:
 class Explain:
     """Shows a plan instead of running it; with `analyze` after running it."""
 
-    plan: DataPlan
+    plan: DataPlan | SchemaPlan
     analyze: bool
 
 
