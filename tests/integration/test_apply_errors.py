@@ -6,8 +6,9 @@ from collections.abc import Generator
 
 import pytest
 import trio
-from structlog.testing import capture_logs
+from structlog.testing import CapturedCall, CapturingLogger
 
+from mynode.actors import state_machine
 from mynode.actors.mailbox import Inbox, Reply
 from mynode.actors.newest_view import NewestView
 from mynode.actors.protocol import RAFT_INBOX, STATE_INBOX, ApplyEntries, RaftMessage, StateMessage
@@ -47,16 +48,13 @@ async def test_the_node_stops_with_index_and_cause(monkeypatch: pytest.MonkeyPat
     second: Reply[Outcome] = Reply()
     assert inbox.post(ApplyEntries((entry(1),), {1: first}, tell=False))
     assert inbox.post(ApplyEntries((entry(2), entry(3), entry(4)), {2: second}, tell=False))
-    with capture_logs() as lines, pytest.raises(DiskError):
+    logger = CapturingLogger()
+    monkeypatch.setattr(state_machine, "log", logger)
+    with pytest.raises(DiskError):
         await actor.run()
-    assert lines == [
-        {
-            "event": "an entry could not be applied",
-            "log_level": "critical",
-            "index": 3,
-            "cause": "DiskError('a page cannot be read')",
-        }
-    ]
+    cause = "DiskError('a page cannot be read')"
+    line = CapturedCall("critical", ("an entry could not be applied",), {"index": 3, "cause": cause})
+    assert logger.calls == [line]
     assert isinstance(await first.wait(), Committed)
     with trio.fail_after(1), pytest.raises(OutcomeUnknownError):
         await second.wait()

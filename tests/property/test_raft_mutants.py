@@ -32,7 +32,7 @@ from mynode.testing.raft_disk import Disk
 from mynode.testing.raft_schedules import RandomSchedule
 from mynode.testing.raft_script import run_script
 
-SCHEDULES = 60
+SCHEDULES = 150
 ACTIONS = 1_000
 SCRIPTS = Path(__file__).parents[1] / "scripts" / "raft"
 
@@ -224,14 +224,14 @@ FOUND_BY_SCHEDULES = [
     Bug(
         "a new leader changes the members before its first commit",
         Leadership,
-        "after",
+        "may_change",
         " or state.commit < self.first_index",
         "",
     ),
     Bug(
         "two changes of the members at once",
         Leadership,
-        "after",
+        "may_change",
         "state.memberships.newest_index > state.commit or ",
         "",
         size=5,

@@ -18,6 +18,7 @@ from mynode.raft.events import (
     ChangeMembership,
     DeliveryPaused,
     Event,
+    PeerIntroduced,
     PeerUnreachable,
     Propose,
     ReadIndex,
@@ -315,6 +316,14 @@ class RandomSchedule:
     def _unreachable(self, node_id: NodeId) -> None:
         self._step(node_id, PeerUnreachable(self.random.choice(list(self.cluster.nodes))))
 
+    def _introduce(self, node_id: NodeId) -> None:
+        """A stream begins: the node, mostly the leader, hears which data directory a peer has."""
+        leader = self.cluster.leader()
+        at = leader if leader is not None and self.random.random() < 0.8 else node_id
+        peer = self.random.choice(list(self.cluster.nodes))
+        if peer != at:
+            self._step(at, PeerIntroduced(peer, f"directory {peer}"))
+
     def _crash(self, node_id: NodeId) -> None:
         node = self.cluster.nodes[node_id]
         kept = self.random.choice((0, self.random.randint(0, node.disk.waiting_records)))
@@ -487,6 +496,7 @@ ACTION_WEIGHTS: Final[dict[str, tuple[float, ...]]] = {
     "cut": (0, 4),
     "heal": (4, 20),
     "calm": (0, 1, 4),
+    "introduce": (0, 3),
 }
 """Each thing that can happen, and the weights a schedule picks one from."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from mynode.base.errors import MyNodeError, OutcomeUnknownError, QueryCanceledError
 from mynode.base.limits import LANE_STATEMENT_BYTES, LANE_STATEMENT_READS, LANE_TRIES
@@ -13,6 +13,7 @@ from mynode.base.sql_errors import DivisionByZeroError, UniqueViolationError
 from mynode.machine.commands import BatchCommand, Command
 from mynode.machine.machine import Machine
 from mynode.machine.outcomes import Committed, Outcome, Refused
+from mynode.session import lane
 from mynode.session.api import Completion, Row
 from mynode.session.effects import Backoff, Emit
 from mynode.session.lane_api import LaneAnswer, LaneRefusal, LaneSettled
@@ -173,11 +174,12 @@ def test_a_fault_of_ours_in_one_statement_is_logged_and_costs_the_others_nothing
 
     monkeypatch.setattr(SqlEngine, "prepare", fails_for_one)
     requests = [database.session().request("DELETE FROM t"), database.session().request(ADD, 2)]
-    with capture_logs() as logs:
-        answers = database.run_lane(requests)
+    logger = CapturingLogger()
+    monkeypatch.setattr(lane, "log", logger)
+    answers = database.run_lane(requests)
     assert answers[0] is LaneRefusal.UNFIT
     assert result(answers[1]) == UPDATED
-    assert [(entry["log_level"], entry["sql"]) for entry in logs] == [("error", "DELETE FROM t")]
+    assert [call.kwargs["sql"] for call in logger.calls] == ["DELETE FROM t"]
     assert values(database) == [(1, 10), (2, 21)]
 
 
